@@ -1,0 +1,168 @@
+"""The wire contract: pydantic models of what goes over Kafka and out of `--json`."""
+
+import math
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+SEGMENTS = "sordino.segments.v1"
+RECOMMENDATIONS = "sordino.recommendations.v1"
+DEADLETTERS = "sordino.deadletters.v1"
+
+MAX_INLINE_BYTES = 1 << 20
+
+MeasureKind = Literal[
+    "allow", "label", "share_revenue", "track", "erase_music", "mute", "blur_region", "trim", "blank",
+    "restrict_territory", "disable_commerce", "warn_live", "mute_live", "slate_live", "interrupt_live", "remove",
+    "review",
+]  # fmt: skip
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Seconds = Annotated[float, AfterValidator(_finite)]
+Territory = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]  # ISO 3166-1 alpha-2
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Message(BaseModel):
+    """Immutable, and strict about fields: a misspelt one is an error that names it, not a wish that is lost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TimeSpan(Message):
+    """A stretch of time in seconds."""
+
+    start_s: Seconds
+    end_s: Seconds
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "TimeSpan":
+        if self.end_s < self.start_s:
+            raise ValueError("end_s is before start_s")
+        return self
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+
+class PictureRegion(Message):
+    """A rectangle; fractions of the picture's width and height."""
+
+    x: Annotated[float, Field(ge=0, le=1)]
+    y: Annotated[float, Field(ge=0, le=1)]
+    w: Annotated[float, Field(ge=0, le=1)]
+    h: Annotated[float, Field(ge=0, le=1)]
+
+
+class Media(Message):
+    """Where a segment's media is: a `uri` from the allowed prefixes, or `inline` (base64, at most 1 MiB decoded)."""
+
+    uri: str | None = None
+    inline: str | None = Field(default=None, max_length=4 * (MAX_INLINE_BYTES + 2) // 3 + 4)
+
+    @model_validator(mode="after")
+    def _one(self) -> "Media":
+        if (self.uri is None) == (self.inline is None):
+            raise ValueError("needs either uri or inline")
+        return self
+
+
+class Segment(Message):
+    """A piece of a live stream, `(stream_id, sequence)`; a short video is a stream of one segment."""
+
+    stream_id: Name
+    sequence: Annotated[int, Field(ge=0)]
+    start_s: Annotated[Seconds, Field(ge=0, description="stream time at which the segment begins")]
+    duration_s: Annotated[Seconds, Field(ge=0)]
+    media: Media | None = Field(default=None, description="may be absent only where `ended` is true")
+    live: bool = False
+    account: Name | None = None
+    territory: Territory | None = None
+    commercial: bool = False
+    title: str | None = None
+    captions: str | None = None
+    declared_licences: tuple[str, ...] = ()
+    exceptions_claimed: tuple[str, ...] = ()
+    ended: bool = False
+
+    @model_validator(mode="after")
+    def _media_unless_ended(self) -> "Segment":
+        if self.media is None and not self.ended:
+            raise ValueError("media is missing")
+        return self
+
+
+class Match(Message):
+    """A verified finding; `query` is in the stream's time (a file's stream begins at 0)."""
+
+    work_id: str
+    reference_id: str
+    title: str
+    track: Literal["audio", "video"]
+    query: TimeSpan
+    reference: TimeSpan
+    speed: float
+    pitch_semitones: float
+    mirrored: bool
+    region: PictureRegion | None
+    score: float
+    log10_false_positive: float
+
+
+class Measure(Message):
+    """One thing that a platform can do; `spans` are in the stream's time, none means all of it."""
+
+    kind: MeasureKind
+    spans: tuple[TimeSpan, ...] = ()
+    region: PictureRegion | None = None
+    territories: tuple[Territory, ...] = ()
+    expires: datetime | None = None
+
+
+class Rejected(Message):
+    """An alternative that was weighed, and why it was not chosen."""
+
+    measure: Measure
+    residual_s: float
+    collateral_s: float
+    why: str
+
+
+class LicenceChecked(Message):
+    """A licence that was looked up, and whether it covers this use."""
+
+    licence_id: str
+    work_id: str
+    covers: bool
+    why: str
+
+
+class Recommendation(Message):
+    """The chosen measures, why, what was rejected and why."""
+
+    recommendation_id: str
+    stream_id: str
+    sequence: int
+    measures: tuple[Measure, ...]
+    residual_s: float
+    collateral_s: float
+    automatic: bool = Field(description="may it be applied without a human")
+    because: tuple[Match, ...]
+    rejected: tuple[Rejected, ...]
+    licences_checked: tuple[LicenceChecked, ...]
+    exceptions_claimed: tuple[str, ...]
+    regime: str
+    deadline: datetime | None
+    policy_version: str
+    engine_version: str
+    supersedes: str | None
+    statement: str
