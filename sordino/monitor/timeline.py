@@ -16,8 +16,8 @@ class Episode:
     """
     Consecutive matches of one reference on one stream, merged; `query` is in the stream's time.
 
-    `speed` and `pitch_semitones` are those of the strongest match, `region` encloses the regions of all (None: the whole
-    picture), `last_sequence` is the newest segment that added to it.
+    `speed` and `pitch_semitones` are those of the strongest match, `region` encloses the regions of all (None: the
+    whole picture), `last_sequence` is the newest segment that added to it.
     """
 
     stream_id: str
@@ -94,7 +94,7 @@ def _episode(segment: Segment, match: Match) -> Episode:
         speed=match.speed,
         pitch_semitones=match.pitch_semitones,
         mirrored=match.mirrored,
-        region=match.region,
+        region=None if match.region is None else _rounded(match.region),
         score=match.score,
         log10_false_positive=match.log10_false_positive,
         last_sequence=segment.sequence,
@@ -126,5 +126,11 @@ def _strength(episode: Episode) -> tuple[float, ...]:
 def _enclosing(one: Region | None, other: Region | None) -> Region | None:
     if one is None or other is None:
         return None
-    x, y = min(one.x, other.x), min(one.y, other.y)
-    return Region(x, y, max(one.x + one.w, other.x + other.w) - x, max(one.y + one.h, other.y + other.h) - y)
+    left, top = min(one.x, other.x), min(one.y, other.y)
+    right, bottom = max(one.x + one.w, other.x + other.w), max(one.y + one.h, other.y + other.h)
+    return _rounded(Region(left, top, right - left, bottom - top))
+
+
+def _rounded(region: Region) -> Region:
+    """Round to a millionth, so that sums of fractions don't depend on the order in which they were made."""
+    return Region(round(region.x, 6), round(region.y, 6), round(region.w, 6), round(region.h, 6))
