@@ -1,0 +1,173 @@
+"""What the product remembers; every method is one transaction, done wholly or not at all."""
+
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+
+import sqlalchemy as sa
+
+from sordino.monitor.store import registry, streams
+from sordino.monitor.store.database import connect, migrate, reading, writing
+from sordino.monitor.store.streams import Stream
+from sordino.monitor.timeline import Episode
+from sordino.monitor.works import Facts, Licence, Reference, Work
+from sordino.pipelines.messages import Match, Recommendation, Segment
+
+
+class Store:
+    """
+    The open database. Safe to share between threads; of processes, each opens its own.
+
+    Any method may raise StoreError: see there for the codes, and for which of them a pause may cure.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> "Store":
+        """
+        Open `sqlite:///PATH` (made where it is not there) or `postgresql://...`, and bring its tables up to date.
+
+        StoreError `database_newer` where a newer program has written to it.
+        """
+        engine = connect(url)
+        try:
+            migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    def close(self) -> None:
+        """Let go of the database's connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Works and licences
+
+    def add_work(self, work: Work) -> None:
+        """
+        Register a work with its owners and references; `registered` is now where it is None.
+
+        StoreError `conflict` where the work or one of its references is there already.
+        """
+        with writing(self._engine) as connection:
+            registry.add_work(connection, work)
+
+    def work(self, work_id: str) -> Work:
+        """Return a work, withdrawn or not; StoreError `not_found`."""
+        with reading(self._engine) as connection:
+            return registry.one_work(connection, work_id)
+
+    def works(self, holder: str | None = None) -> Iterator[Work]:
+        """Yield the works that are not withdrawn (of one holder), in order of registration, a page at a time."""
+        last: Work | None = None
+        while True:
+            with reading(self._engine) as connection:
+                page = registry.page_of_works(connection, holder, after=last)
+            yield from page
+            if len(page) < registry.PAGE:
+                return
+            last = page[-1]
+
+    def withdraw_work(self, work_id: str) -> None:
+        """
+        Take a work out of lists and facts; what was found of it stays. Twice is as once.
+
+        StoreError `not_found`.
+        """
+        with writing(self._engine) as connection:
+            registry.withdraw_work(connection, work_id)
+
+    def references(self) -> Iterator[Reference]:
+        """Yield the references of works that are not withdrawn."""
+        for work in self.works():
+            yield from work.references
+
+    def reference_by_sha256(self, sha256: str, holder: str) -> Reference | None:
+        """Return what this holder has registered with these very bytes, withdrawn works aside."""
+        with reading(self._engine) as connection:
+            return registry.reference_by_sha256(connection, sha256, holder)
+
+    def add_licence(self, licence: Licence) -> None:
+        """Add a licence; StoreError `not_found` for a work that is not there or withdrawn, `conflict`."""
+        with writing(self._engine) as connection:
+            registry.add_licence(connection, licence)
+
+    def licences(self, work_id: str | None = None) -> list[Licence]:
+        """Return the licences, expired ones too, of one work or of all."""
+        with reading(self._engine) as connection:
+            return registry.read_licences(connection, None if work_id is None else [work_id])
+
+    def remove_licence(self, licence_id: str) -> None:
+        """Take a licence out of lists and facts; StoreError `not_found`."""
+        with writing(self._engine) as connection:
+            registry.remove_licence(connection, licence_id)
+
+    def facts_for(self, reference_ids: Iterable[str]) -> Facts:
+        """Return the works of these references (withdrawn ones left out) and their licences."""
+        with reading(self._engine) as connection:
+            return registry.facts_for(connection, reference_ids)
+
+    # Streams
+
+    def stream(self, stream_id: str) -> Stream:
+        """Return how far a stream has come; one that is not known is at its beginning."""
+        with reading(self._engine) as connection:
+            return streams.stream(connection, stream_id)
+
+    def segment_answer(self, stream_id: str, sequence: int) -> Recommendation | None:
+        """Return what was answered to a segment, for its re-delivery."""
+        with reading(self._engine) as connection:
+            return streams.answer(connection, stream_id, sequence)
+
+    def segment_end_s(self, stream_id: str, sequence: int) -> float | None:
+        """Return the stream time at which a segment ended, if it has been answered."""
+        with reading(self._engine) as connection:
+            return streams.segment_end_s(connection, stream_id, sequence)
+
+    def episodes(self, stream_id: str) -> list[Episode]:
+        """Return the stream's episodes so far."""
+        with reading(self._engine) as connection:
+            return streams.episodes(connection, stream_id)
+
+    def matches(self, stream_id: str, sequence: int) -> list[Match]:
+        """Return what was found in a segment."""
+        with reading(self._engine) as connection:
+            return streams.matches(connection, stream_id, sequence)
+
+    def latest_recommendation(self, stream_id: str) -> Recommendation | None:
+        """Return the stream's last answer: the one given last, where segments came out of order."""
+        with reading(self._engine) as connection:
+            return streams.latest(connection, stream_id)
+
+    def recommendations(self, stream_id: str | None = None, limit: int = 100) -> list[Recommendation]:
+        """Return at most `limit` recommendations (of one stream), the newest first."""
+        with reading(self._engine) as connection:
+            return streams.newest(connection, stream_id, limit)
+
+    def save(
+        self,
+        segment: Segment,
+        matches: Iterable[Match],
+        episodes: Iterable[Episode],
+        recommendation: Recommendation,
+        error: str | None = None,
+        revision: int | None = None,
+    ) -> Recommendation:
+        """
+        Save a segment's answer and return it; where the segment has one already, change nothing and return that one.
+
+        `episodes` are all of the stream's and replace those stored; `error` says why the media could not be read. The
+        bytes of inline media are not stored. Given the `revision` of the stream that `episodes` were made from, raises
+        StoreError `stale` where another worker has saved since: read the stream again and decide again.
+        """
+        with writing(self._engine) as connection:
+            return streams.save(connection, segment, matches, episodes, recommendation, error, revision)
