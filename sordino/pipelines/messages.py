@@ -1,16 +1,20 @@
 """The wire contract: pydantic models of what goes over Kafka and out of `--json`."""
 
+import base64
+import binascii
 import math
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 SEGMENTS = "sordino.segments.v1"
 RECOMMENDATIONS = "sordino.recommendations.v1"
 DEADLETTERS = "sordino.deadletters.v1"
 
 MAX_INLINE_BYTES = 1 << 20
+MAX_INLINE_CHARS = 4 * ((MAX_INLINE_BYTES + 2) // 3)  # as base64
 
 MeasureKind = Literal[
     "allow", "label", "share_revenue", "track", "erase_music", "mute", "blur_region", "trim", "blank",
@@ -25,9 +29,27 @@ def _finite(value: float) -> float:
     return value
 
 
+def _base64(value: str) -> str:
+    if len(value) > MAX_INLINE_CHARS:
+        raise PydanticCustomError("inline_too_large", "is over 1 MiB")
+    try:
+        base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise PydanticCustomError("bad_base64", "is not base64") from None
+    return value
+
+
 Seconds = Annotated[float, AfterValidator(_finite)]
+StreamSeconds = Annotated[Seconds, Field(ge=0, le=1e9)]  # 30 years: sums of such numbers stay finite
 Territory = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]  # ISO 3166-1 alpha-2
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+# Databases refuse NUL, terminals and logs are fooled by the other control characters.
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Text = Annotated[str, Field(max_length=65_536, pattern=r"^[^\x00]*$")]
+Base64 = Annotated[
+    str,
+    AfterValidator(_base64),
+    Field(json_schema_extra={"contentEncoding": "base64", "maxLength": MAX_INLINE_CHARS}),
+]
 
 
 class Message(BaseModel):
@@ -66,8 +88,8 @@ class PictureRegion(Message):
 class Media(Message):
     """Where a segment's media is: a `uri` from the allowed prefixes, or `inline` (base64, at most 1 MiB decoded)."""
 
-    uri: str | None = None
-    inline: str | None = Field(default=None, max_length=4 * (MAX_INLINE_BYTES + 2) // 3 + 4)
+    uri: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    inline: Base64 | None = None
 
     @model_validator(mode="after")
     def _one(self) -> "Media":
@@ -75,23 +97,27 @@ class Media(Message):
             raise ValueError("needs either uri or inline")
         return self
 
+    def inline_bytes(self) -> bytes | None:
+        """Return the decoded `inline`, or None where the media is at a `uri`."""
+        return None if self.inline is None else base64.b64decode(self.inline)
+
 
 class Segment(Message):
     """A piece of a live stream, `(stream_id, sequence)`; a short video is a stream of one segment."""
 
     stream_id: Name
-    sequence: Annotated[int, Field(ge=0)]
-    start_s: Annotated[Seconds, Field(ge=0, description="stream time at which the segment begins")]
-    duration_s: Annotated[Seconds, Field(ge=0)]
+    sequence: Annotated[int, Field(ge=0, lt=2**63)]
+    start_s: Annotated[StreamSeconds, Field(description="stream time at which the segment begins")]
+    duration_s: Annotated[StreamSeconds, Field(description="as far as it is known; what counts is what is decoded")]
     media: Media | None = Field(default=None, description="may be absent only where `ended` is true")
     live: bool = False
     account: Name | None = None
     territory: Territory | None = None
     commercial: bool = False
-    title: str | None = None
-    captions: str | None = None
-    declared_licences: tuple[str, ...] = ()
-    exceptions_claimed: tuple[str, ...] = ()
+    title: Text | None = None
+    captions: Text | None = None
+    declared_licences: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    exceptions_claimed: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
     ended: bool = False
 
     @model_validator(mode="after")
@@ -166,3 +192,19 @@ class Recommendation(Message):
     engine_version: str
     supersedes: str | None
     statement: str
+
+
+class DeadLetter(Message):
+    """
+    A message that could not be worked on, with the reason; the Kafka key is the original's.
+
+    `original` is what was received, at most 2 MiB of it; topic, partition and offset say where the whole of it is.
+    """
+
+    original: Annotated[str, Field(description="the original value", json_schema_extra={"contentEncoding": "base64"})]
+    original_size: Annotated[int, Field(ge=0, description="bytes; more than `original` holds where that was cut")]
+    topic: str
+    partition: int
+    offset: int
+    code: str
+    message: Annotated[str, Field(max_length=500)]
