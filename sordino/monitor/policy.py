@@ -6,9 +6,9 @@ import tomllib
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sordino.pipelines.messages import MeasureKind, Segment
 
@@ -43,7 +43,7 @@ class Policy(_Frozen):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     version: Annotated[int, Field(ge=1)]
     regime: Annotated[str, Field(min_length=1, max_length=64)] = "none"
-    measures: tuple[MeasureKind, ...] = ("mute", "blank", "remove")
+    admissible: tuple[MeasureKind, ...] = ("mute", "blank", "remove")
     tolerated_residual_s: Annotated[float, Field(ge=0)] = 0.5
     tolerated_residual_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     min_episode_s: Annotated[float, Field(ge=0)] = 3.0
@@ -51,12 +51,13 @@ class Policy(_Frozen):
     conflict_overlap: Annotated[float, Field(gt=0, le=1)] = 0.5
     deadlines: Deadlines = Deadlines()
 
-    @model_validator(mode="after")
-    def _offered(self) -> Self:
-        missing = sorted(set(self.measures) - OFFERED - {"allow", "review"})
+    @field_validator("admissible")
+    @classmethod
+    def _offered(cls, kinds: tuple[MeasureKind, ...]) -> tuple[MeasureKind, ...]:
+        missing = sorted(set(kinds) - OFFERED)
         if missing:
             raise ValueError(f"this version can't do {', '.join(missing)}; it can do {', '.join(sorted(OFFERED))}")
-        return self
+        return kinds
 
     @property
     def version_name(self) -> str:
