@@ -87,7 +87,7 @@ def fetch(package: Package, cache: Path, progress: Progress = lambda line: None)
 
 
 def media_files(
-    package: Package, cache: Path, suffixes: Iterable[str] = AUDIO_SUFFIXES, min_bytes: int = 0
+    package: Package, cache: Path, suffixes: Iterable[str] = MEDIA_SUFFIXES, min_bytes: int = 0
 ) -> list[Path]:
     """Return the wanted files of a fetched package, sorted by path, without those of fewer than `min_bytes`."""
     folder = cache / package.name
