@@ -51,7 +51,8 @@ def _note(midi: float, seconds: float, partials: Floats, rng: np.random.Generato
 def _drum(kind: str, rng: np.random.Generator) -> Floats:
     t = np.arange(int(0.2 * RATE)) / RATE
     if kind == "kick":
-        return 1.2 * np.sin(2 * np.pi * 55 * t + 12 * (1 - np.exp(-t * 40))) * np.exp(-t * 22)
+        thump: Floats = 1.2 * np.sin(2 * np.pi * 55 * t + 12 * (1 - np.exp(-t * 40))) * np.exp(-t * 22)
+        return thump
     noise = rng.standard_normal(len(t))
     if kind == "snare":
         return 0.5 * noise * np.exp(-t * 30)

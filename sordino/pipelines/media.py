@@ -1,0 +1,344 @@
+"""The only door to ffmpeg: one limited child process turns a file into mono PCM and frames with their times."""
+
+import os
+import signal
+import stat
+import subprocess
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from statistics import median
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sordino.pipelines.decoder import (
+    FORMATS,
+    Child,
+    DecoderMissing,
+    DecoderTooSlow,
+    Limits,
+    Want,
+    Words,
+    command,
+    program,
+)
+from sordino.pipelines.matroska import Block, MatroskaError, Reader
+
+__all__ = ["DecoderMissing", "Decoding", "Frame", "Limits", "MediaError", "Pcm", "decode", "ffmpeg_version"]
+
+CHUNK_S = 1.0  # of sound at once
+GAP_S = 0.1  # timestamps of sound jitter by less; more is a gap
+LAST_FRAME_S = 0.04  # shown so long if there is but one
+ESTIMATED = {"mpegts", "mp3", "aac"}  # no header claims a duration there: ffmpeg guesses it, sometimes wildly
+PLAYLISTS = {b"#EXTM3U": "an M3U playlist", b"ffconcat": "a concat script"}
+REFUSED = {
+    "hls": "an HLS playlist",
+    "concat": "a concat script",
+    "dash": "a DASH manifest",
+    "jpeg_pipe": "a JPEG picture",
+    "gif": "a GIF picture",
+    "image2": "a picture",
+}
+
+
+class MediaError(Exception):
+    """
+    A file that can't be decoded, as its user is told: `str(error)` is one line that names the file.
+
+    `code` is one of not_found, unreadable, empty, not_media, unsupported_format, damaged, no_streams, too_large,
+    too_long, timeout, decoder_limit.
+    """
+
+    def __init__(self, code: str, path: str, message: str) -> None:
+        super().__init__(code, path, message)
+        self.code = code
+        self.path = path
+        self.message = message
+
+    def __str__(self) -> str:
+        line = f"{os.path.basename(self.path) or self.path}: {self.message}"
+        return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pcm:
+    """Sound: `samples` int16[n], mono, at the rate asked for; the first one sounds `start_s` after the file's start."""
+
+    start_s: float
+    samples: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """
+    A picture, shown from `time_s` after the file's start.
+
+    `luma` uint8[height, width]: full range (black 0, white 255), upright, square pixels, the longer side 320. All
+    frames of a file have one size; pictures of another shape, after a change in mid-stream, are stretched to it.
+    """
+
+    time_s: float
+    luma: NDArray[np.uint8]
+
+
+def decode(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int = 16_000,
+    frames_per_s: float = 2.0,
+    limits: Limits = Limits(),  # noqa: B008 -- a frozen value
+    audio: bool = True,
+    video: bool = True,
+) -> "Decoding":
+    """
+    Decode the first sound and the first video track of a file, in one pass.
+
+    Parameters
+    ----------
+    path
+        A regular file: MPEG-TS, MP4 and its kin (fragmented too), Matroska, WebM, FLV, AVI, WAV, MP3, AAC, FLAC, Ogg or
+        AIFF.
+    sample_rate
+        Of the PCM, in Hz; up to 48,000.
+    frames_per_s
+        At most so many frames; which ones is decided by their times, so a variable frame rate is no trouble. Up to 8.
+    limits
+        What the file may cost.
+    audio, video
+        Whether that kind is wanted.
+
+    Returns
+    -------
+    Decoding
+        The child process starts with the first iteration; `MediaError` and `DecoderMissing` come from there too.
+    """
+    if not 1 <= sample_rate <= 48_000 or not 0 < frames_per_s <= 8 or not (audio or video):
+        raise ValueError(f"can't decode to {sample_rate} Hz, {frames_per_s} frames/s, audio {audio}, video {video}")
+    return Decoding(os.fspath(path), Want(sample_rate, frames_per_s, audio, video), limits)
+
+
+def ffmpeg_version() -> str:
+    """Return the version of the machine's ffmpeg, or raise `DecoderMissing`."""
+    said = subprocess.run([program("ffmpeg"), "-version"], capture_output=True, check=True, text=True).stdout
+    return said.split()[2]
+
+
+class Decoding:
+    """
+    What `decode` returns: iterate to get `Pcm` and `Frame`, each kind in order of time; `close` it or use `with`.
+
+    Sound is continuous from 0: silence stands where the file has none. Time 0 is the container's start, whatever its
+    clock says. Once exhausted, `warnings` has ffmpeg's words about damage, `audio_s` and `video_s` the time at
+    which sound and pictures end (0.0: there are none), `start_s` the container's own time of its start.
+
+    Raises
+    ------
+    MediaError
+        While iterating: nothing could be decoded, or a limit was reached. Damage after a good part is a warning.
+    """
+
+    def __init__(self, path: str, want: Want, limits: Limits) -> None:
+        self.warnings: tuple[str, ...] = ()
+        self.start_s = 0.0
+        self._path = path
+        self._want = want
+        self._limits = limits
+        self._sound = _Sound(want.sample_rate)
+        self._pictures = _Pictures()
+        self._items = self._decode()
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds from the start to the end of the sound."""
+        return self._sound.end_s
+
+    @property
+    def video_s(self) -> float:
+        """Seconds from the start until the last picture has been shown for as long as the ones before it."""
+        return self._pictures.end_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Pcm | Frame:
+        return next(self._items)
+
+    def close(self) -> None:
+        """End the child process, if it still runs."""
+        self._items.close()
+
+    def _decode(self) -> Generator[Pcm | Frame, None, None]:
+        with _open(self._path) as file:
+            first = yield from self._run(file, self._want)
+            errors = first.errors
+            if not self._delivered_s and first.kinds == {"Audio", "Video"}:
+                # ffmpeg writes nothing before every track has begun: one that never does silences the other.
+                for only in (replace(self._want, video=False), replace(self._want, audio=False)):
+                    if not self._delivered_s:
+                        errors = [*errors, *(yield from self._run(file, only)).errors]
+            if not self._delivered_s:
+                raise self._error(*_why_nothing(first, os.pread(file, 16, 0)))
+            self.warnings = tuple(dict.fromkeys(errors))
+
+    def _run(self, file: int, want: Want) -> Generator[Pcm | Frame, None, Words]:
+        """Run one child to its end, and return what it said."""
+        reader, received = Reader(), 0
+        with Child(command(want, self._limits, file), file) as child:
+            try:
+                while output := child.read(self._limits.timeout_s + self._delivered_s):
+                    self._check(child.words, received := received + len(output))
+                    for block in reader.feed(output):
+                        yield from self._place(block, reader)
+            except DecoderTooSlow:
+                raise self._error("timeout", f"stopped, {self._limits.timeout_s:g} s behind real time") from None
+            except MatroskaError as error:
+                raise self._error("damaged", f"the decoder's output breaks off: {error}") from error
+            self._check(child.words, received)
+            self._check_end(child)
+            yield from self._sound.flush()
+            return child.words
+
+    def _place(self, block: Block, reader: Reader) -> Iterator[Pcm | Frame]:
+        if block.track.kind == "audio":
+            yield from self._sound.place(block.time_s, np.frombuffer(block.payload, "<i2"))
+        elif block.track is reader.tracks[-1]:  # the clock
+            self._pictures.tick(block.time_s)
+        else:
+            yield self._pictures.frame(block)
+        if self._delivered_s > self._limits.duration_s + 1e-3:
+            raise self._error("too_long", f"is longer than the {self._limits.duration_s:g} s that are allowed")
+
+    @property
+    def _delivered_s(self) -> float:
+        return max(self.audio_s, self.video_s)
+
+    def _check(self, words: Words, received: int) -> None:
+        """Refuse what breaks a limit by its own account."""
+        self.start_s = words.start_s
+        claimed_s, (width, height) = words.claimed_s or 0.0, words.picture
+        if claimed_s > self._limits.duration_s and words.format not in ESTIMATED:
+            raise self._error("too_long", f"claims {claimed_s:g} s, {self._limits.duration_s:g} s are allowed")
+        if width * height > self._limits.pixels and not self.video_s:
+            raise self._error("too_large", f"has {width} x {height} pixels, {self._limits.pixels} are allowed")
+        if received > self._limits.output_bytes:
+            raise self._error("decoder_limit", f"unpacks to more than {self._limits.output_bytes:g} bytes")
+
+    def _check_end(self, child: Child) -> None:
+        if child.status == -signal.SIGKILL:
+            raise self._error("decoder_limit", "the decoder was killed: out of CPU time or memory")
+        if any("Cannot allocate memory" in error for error in child.words.errors):
+            raise self._error("decoder_limit", f"needs more than {self._limits.memory_bytes} bytes of memory")
+        if child.status and not child.words.errors:
+            child.words.errors.append(f"ffmpeg ended with status {child.status}")
+
+    def _error(self, code: str, message: str) -> MediaError:
+        return MediaError(code, self._path, message)
+
+
+class _Sound:
+    """Lays blocks of sound on the timeline: silence into gaps, nothing is dropped, cut into chunks."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._at = 0  # samples laid so far
+        self._pending: list[NDArray[np.int16]] = []
+        self._pending_length = 0
+
+    @property
+    def end_s(self) -> float:
+        return self._at / self._rate
+
+    def place(self, time_s: float, samples: NDArray[np.int16]) -> Iterator[Pcm]:
+        gap = round(time_s * self._rate) - self._at
+        if gap > GAP_S * self._rate or self._at == 0:
+            while gap > 0:
+                silence = np.zeros(min(gap, int(CHUNK_S * self._rate)), np.int16)
+                yield from self._lay(silence)
+                gap -= len(silence)
+        yield from self._lay(samples)
+
+    def _lay(self, samples: NDArray[np.int16]) -> Iterator[Pcm]:
+        self._pending.append(samples)
+        self._pending_length += len(samples)
+        self._at += len(samples)
+        if self._pending_length >= CHUNK_S * self._rate:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Pcm]:
+        if self._pending:
+            start_s = (self._at - self._pending_length) / self._rate
+            samples = np.concatenate(self._pending)
+            self._pending, self._pending_length = [], 0
+            yield Pcm(start_s, samples)
+
+
+class _Pictures:
+    """Makes frames, and keeps the time at which the last picture ends."""
+
+    def __init__(self) -> None:
+        self.end_s = 0.0
+        self._last_s: float | None = None
+        self._gaps: deque[float] = deque(maxlen=50)
+
+    def tick(self, time_s: float) -> None:
+        if self._last_s is not None:
+            self._gaps.append(time_s - self._last_s)
+        self._last_s = time_s
+        self.end_s = time_s + (median(self._gaps) if self._gaps else LAST_FRAME_S)
+
+    def frame(self, block: Block) -> Frame:
+        luma = np.frombuffer(block.payload, np.uint8)
+        if luma.size != block.track.width * block.track.height:
+            raise MatroskaError(f"a frame of {luma.size} bytes is not {block.track.width} x {block.track.height}")
+        return Frame(block.time_s, luma.reshape(block.track.height, block.track.width))
+
+
+@contextmanager
+def _open(path: str) -> Iterator[int]:
+    """Open a regular file that is not empty; anything else is not even opened."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise MediaError("not_media", path, "is not a regular file")
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        raise MediaError("not_found", path, "there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise MediaError("unreadable", path, f"can't be opened: {error}") from error
+    try:
+        if os.fstat(file).st_size == 0:
+            raise MediaError("empty", path, "has no bytes")
+        yield file
+    finally:
+        os.close(file)
+
+
+def _why_nothing(words: Words, head: bytes) -> tuple[str, str]:
+    """Find the code and the message for a file of which nothing was decoded."""
+    playlist = next(
+        (name for magic, name in PLAYLISTS.items() if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic)), None
+    )
+    last = "; ".join(words.errors[-2:]) or "nothing could be decoded"
+    if words.refused or playlist:
+        refused = words.refused or ""
+        picture = (
+            f"a {refused.removesuffix('_pipe').upper()} picture"
+            if refused.endswith("_pipe")
+            else f"of format {refused}"
+        )
+        return "unsupported_format", f"is {playlist or REFUSED.get(refused, picture)}, which is not accepted"
+    if words.format is None:
+        known = words.speaker is not None and set(words.speaker.split(",")) & set(FORMATS)
+        return ("damaged", last) if known else ("not_media", f"is no audio or video: {last}")
+    if not words.kinds or any("does not contain any stream" in error for error in words.errors):
+        return "no_streams", "has none of the wanted tracks"
+    return "damaged", last
