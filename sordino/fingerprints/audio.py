@@ -1,0 +1,153 @@
+"""
+Sound to landmarks: local maxima of spectral contrast on a logarithmic frequency axis.
+
+Landmark prints go back to Wang, "An Industrial-Strength Audio Search Algorithm" (ISMIR 2003); the logarithmic axis, on
+which a pitch shift is a translation, to Six and Leman, "Panako" (ISMIR 2014). Two things are done differently, because
+of music under speech: references keep few landmarks and queries many, and a query keeps its whole contrast map, on
+which the places where a reference's landmarks should be are looked up even if they are maxima no longer.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import scipy.fft
+from numba import njit
+from numpy.typing import NDArray
+
+from sordino.fingerprints.model import AudioPrint, AudioQuery
+from sordino.fingerprints.params import AudioParams
+
+BLOCK_FRAMES = 3000  # one minute: bounds the memory of a long reference
+SILENCE = 1e-5  # magnitude added before the logarithm: about -90 dB below a full-scale sine
+
+
+def reference_print(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParams | None = None) -> AudioPrint:
+    """
+    Extract the few, strong landmarks that a reference keeps.
+
+    `pcm` is mono at `params.sample_rate`, int16 or float32 in [-1, 1]; NaN and infinity count as silence. Sound shorter
+    than one analysis window has no landmarks. Raises ValueError if `pcm` is not one-dimensional.
+
+    >>> t = np.arange(32_000) / 16_000
+    >>> len(reference_print(np.sin(2 * np.pi * 440 * t * (1 + t)).astype(np.float32)).frames) > 0
+    True
+    """
+    params = params or AudioParams()
+    return _landmarks(_checked(pcm), params, params.reference_rate)[0]
+
+
+def query_print(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParams | None = None) -> AudioQuery:
+    """
+    Extract the many landmarks of a query, and its contrast map; `pcm` as for `reference_print`.
+
+    >>> query_print(np.zeros(16_000, np.float32)).contrast.shape
+    (44, 207)
+    """
+    params = params or AudioParams()
+    landmarks, contrast = _landmarks(_checked(pcm), params, params.query_rate)
+    return AudioQuery(landmarks, contrast)
+
+
+def _checked(pcm: NDArray[np.int16] | NDArray[np.float32]) -> NDArray[np.int16] | NDArray[np.float32]:
+    if pcm.ndim != 1:
+        raise ValueError(f"sound must be mono, a one-dimensional array, not of shape {pcm.shape}")
+    return pcm
+
+
+def _landmarks(
+    pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParams, rate: int
+) -> tuple[AudioPrint, NDArray[np.float32]]:
+    contrast = contrast_map(pcm, params)
+    frames, bands = _peaks(contrast, params, rate)
+    return AudioPrint(params, len(pcm) / params.sample_rate, frames, bands), contrast
+
+
+def contrast_map(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParams) -> NDArray[np.float32]:
+    """
+    Return float32[n_frames, n_bands]: log magnitude less its local mean over frequency, frame by frame.
+
+    What a voice, an equaliser or a low-pass adds smoothly over frequency goes with the mean; what stands out, stays.
+    """
+    n_frames = max(0, 1 + (len(pcm) - params.n_fft) // params.hop_length)
+    out = np.empty((n_frames, params.n_bands), np.float32)
+    for start in range(0, n_frames, BLOCK_FRAMES):
+        stop = min(start + BLOCK_FRAMES, n_frames)
+        sound = _as_float(pcm[start * params.hop_length : (stop - 1) * params.hop_length + params.n_fft])
+        out[start:stop] = _contrast(sound, params)
+    return out
+
+
+def _as_float(pcm: NDArray[np.int16] | NDArray[np.float32]) -> NDArray[np.float32]:
+    if pcm.dtype == np.int16:
+        return pcm.astype(np.float32) / np.float32(32768)
+    return np.nan_to_num(pcm.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _contrast(sound: NDArray[np.float32], params: AudioParams) -> NDArray[np.float32]:
+    frames = np.lib.stride_tricks.sliding_window_view(sound, params.n_fft)[:: params.hop_length]
+    spectrum = scipy.fft.rfft(frames * _window(params.n_fft), axis=1)
+    return _band_contrast(spectrum, *_filterbank(params), params.local_bands)
+
+
+@lru_cache(maxsize=4)
+def _window(n_fft: int) -> NDArray[np.float32]:
+    return np.hanning(n_fft).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _filterbank(params: AudioParams) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return triangular bands of unit sum: the first bin and the weights (zero-padded) of each."""
+    bin_hz = params.sample_rate / params.n_fft
+    centre = params.min_hz * 2 ** (np.arange(params.n_bands) / params.bands_per_octave)
+    width = np.maximum(centre * (2 ** (1 / params.bands_per_octave) - 1), bin_hz)
+    first = np.ceil((centre - width) / bin_hz).astype(np.int32)
+    bins = first[:, None] + np.arange(int(np.ceil(2 * width.max() / bin_hz)) + 1)
+    weights = np.clip(1 - np.abs(bins * bin_hz - centre[:, None]) / width[:, None], 0, None)
+    return first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _band_contrast(
+    spectrum: NDArray[np.complex64], first: NDArray[np.int32], weights: NDArray[np.float32], reach: int
+) -> NDArray[np.float32]:
+    n_frames, n_bands = spectrum.shape[0], len(first)
+    out = np.empty((n_frames, n_bands), np.float32)
+    level = np.empty(n_bands, np.float32)
+    total = np.empty(n_bands + 1, np.float64)
+    magnitude = np.empty(spectrum.shape[1], np.float32)
+    for frame in range(n_frames):
+        for k in range(len(magnitude)):
+            value = spectrum[frame, k]
+            magnitude[k] = np.sqrt(value.real * value.real + value.imag * value.imag)
+        total[0] = 0.0
+        for band in range(n_bands):
+            sum_ = np.float32(SILENCE)
+            for k in range(weights.shape[1]):
+                if weights[band, k] > 0:
+                    sum_ += weights[band, k] * magnitude[first[band] + k]
+            level[band] = np.log(sum_)
+            total[band + 1] = total[band] + level[band]
+        for band in range(n_bands):
+            low, high = max(0, band - reach), min(n_bands, band + reach + 1)
+            out[frame, band] = level[band] - (total[high] - total[low]) / (high - low)
+    return out
+
+
+def _peaks(
+    contrast: NDArray[np.float32], params: AudioParams, rate: int
+) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+    """Keep the `rate` strongest local maxima of every second, in order of time."""
+    if not len(contrast):
+        return np.empty(0, np.int32), np.empty(0, np.int16)
+    spread = contrast.std(axis=0)
+    relative = contrast / (spread + 1e-3)
+    around = np.ones((2 * params.peak_frames + 1, 2 * params.peak_bands + 1), np.uint8)
+    is_peak = (relative >= cv2.dilate(relative, around)) & (relative > 0.5)
+    is_peak[:, [0, -1]] = False
+    frames, bands = np.nonzero(is_peak)
+    second = (frames / params.frames_per_s).astype(np.int64)
+    strongest_first = np.lexsort((-relative[frames, bands], second))
+    rank = np.arange(len(second)) - np.searchsorted(second[strongest_first], second[strongest_first])
+    keep = np.sort(strongest_first[rank < rate])
+    return frames[keep].astype(np.int32), bands[keep].astype(np.int16)

@@ -1,0 +1,314 @@
+"""
+The catalogue of registered works: add, remove, find, open, save.
+
+On disk it is a folder of immutable parts and one manifest that names them. A save writes new parts beside the old and
+then replaces the manifest in one step, so a reader sees a whole generation or the one before, through kill -9 and full
+disks alike; a running process notices the new manifest at its next `find`.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sordino.fingerprints import align_audio, align_video, parts
+from sordino.fingerprints.align_audio import AudioAlignment, Pose
+from sordino.fingerprints.align_video import VideoAlignment
+from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, VideoPrint
+from sordino.fingerprints.params import AudioParams, VideoParams, stamp
+from sordino.fingerprints.parts import CatalogueError, Part, Prints
+
+__all__ = ["Catalogue", "CatalogueError"]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A part as the manifest names it."""
+
+    name: str
+    reference_ids: tuple[str, ...]
+    checksums: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Generation:
+    number: int = 0
+    entries: tuple[_Entry, ...] = ()
+    removed: frozenset[str] = frozenset()  # still in a part, until that is merged
+
+    @property
+    def reference_ids(self) -> frozenset[str]:
+        return frozenset(r for e in self.entries for r in e.reference_ids) - self.removed
+
+
+@dataclass(slots=True)
+class _Staged:
+    added: dict[str, Prints] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+
+
+class Catalogue:
+    """
+    References by their prints. Not thread-safe; several processes may open the same folder, to read and to write.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(Catalogue.open(Path(folder) / "catalogue").reference_ids)
+    []
+    """
+
+    def __init__(self, folder: Path, audio: AudioParams, video: VideoParams) -> None:
+        self._folder = folder
+        self.audio_params, self.video_params = audio, video
+        self._generation = _Generation()
+        self._parts: dict[str, Part] = {}
+        self._seen: tuple[int, int, int] | None = None  # the manifest's inode, size and time
+        self._staged = _Staged()
+
+    @classmethod
+    def open(cls, folder: Path, audio: AudioParams | None = None, video: VideoParams | None = None) -> "Catalogue":
+        """
+        Open the catalogue in `folder`, which is made if it is not there.
+
+        Raises CatalogueError: `other_parameters` (its prints may not be compared with these parameters'), `newer`
+        (written by a newer version), `damaged`, `unreadable`.
+        """
+        catalogue = cls(folder, audio or AudioParams(), video or VideoParams())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CatalogueError("unreadable", f"{folder}: {error.strerror}") from error
+        catalogue.refresh()
+        return catalogue
+
+    @property
+    def reference_ids(self) -> frozenset[str]:
+        """The references that `find` looks among: those of the last generation seen."""
+        return self._generation.reference_ids
+
+    @property
+    def generation(self) -> int:
+        """How many times this catalogue has been saved, as far as was seen."""
+        return self._generation.number
+
+    def hours(self) -> tuple[float, float]:
+        """Return hours of sound and of picture in the index."""
+        sound = sum(float(p.audio.durations_s.sum()) for p in self._parts.values())
+        picture = sum(float(p.video.durations_s.sum()) for p in self._parts.values())
+        return sound / 3600, picture / 3600
+
+    def add(self, reference_id: str, audio: AudioPrint | None, video: VideoPrint | None) -> None:
+        """
+        Stage a reference; `save` publishes it.
+
+        Raises CatalogueError `other_parameters` for a print of other parameters, `exists` for an id that is taken.
+        """
+        if (audio and audio.params != self.audio_params) or (video and video.params != self.video_params):
+            raise CatalogueError(
+                "other_parameters", f"{reference_id}: its print has other parameters than the catalogue"
+            )
+        if reference_id in self.reference_ids or reference_id in self._staged.added:
+            raise CatalogueError("exists", f"{reference_id}: already in the catalogue")
+        nothing = AudioPrint(self.audio_params, 0.0, np.empty(0, np.int32), np.empty(0, np.int16))
+        unseen = VideoPrint(self.video_params, 0.0, np.empty(0), np.empty((0, 4), np.uint64))
+        self._staged.added[reference_id] = Prints(reference_id, audio or nothing, video or unseen)
+
+    def remove(self, reference_id: str) -> None:
+        """Stage a removal; `save` publishes it. An id that is not there is no error: removing twice is removing."""
+        self._staged.added.pop(reference_id, None)
+        self._staged.removed.add(reference_id)
+
+    def save(self) -> None:
+        """
+        Publish what was staged as a new generation, for this and every other process.
+
+        Raises CatalogueError `not_saved` (the disk is full or not writable); the generation before is then untouched,
+        and what was staged stays staged.
+        """
+        if not self._staged.added and not self._staged.removed:
+            return
+        try:
+            with self._locked():
+                self.refresh()
+                self._publish()
+        except OSError as error:
+            raise CatalogueError("not_saved", f"{self._folder}: {error.strerror}; nothing was changed") from error
+        self._staged = _Staged()
+
+    def find(self, audio: AudioQuery | None, video: VideoPrint | None, expected: Sequence[Match] = ()) -> list[Match]:
+        """
+        Find what the query has of the references, strongest first within a track.
+
+        `expected` are earlier matches of the same stream, their query spans shifted into this query's time (so they
+        usually end at or before 0): where a reference was just playing, less evidence is enough.
+        """
+        self.refresh()
+        matches: list[Match] = []
+        for part in self._parts.values():
+            found: list[AudioAlignment | VideoAlignment] = []
+            if audio is not None:
+                found += align_audio.find(audio, part.audio, _poses(part, expected, audio))
+            if video is not None:
+                found += align_video.find(video, part.video.hashes, part.video.times_s, part.video.starts)
+            matches += [_match(part, f) for f in found]
+        present = [m for m in matches if m.reference_id not in self._generation.removed]
+        return sorted(present, key=lambda m: (m.track, m.log10_false_positive))
+
+    def refresh(self) -> bool:
+        """Take up the generation that is on disk now; say whether it is another. Raises as `open`."""
+        for _ in range(20):
+            seen = self._manifest_seen()
+            if seen is None or seen == self._seen:
+                return False
+            generation = self._read_manifest()
+            try:
+                mapped = {e.name: self._parts.get(e.name) or self._read_part(e) for e in generation.entries}
+            except FileNotFoundError:
+                continue  # merged away between reading the manifest and mapping its parts: the next one knows
+            self._generation, self._parts, self._seen = generation, mapped, seen
+            return True
+        raise CatalogueError("damaged", f"{self._folder}: parts that the manifest names are missing")
+
+    def _manifest_seen(self) -> tuple[int, int, int] | None:
+        try:
+            status = (self._folder / MANIFEST).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _read_manifest(self) -> _Generation:
+        path = self._folder / MANIFEST
+        try:
+            manifest: dict[str, Any] = json.loads(path.read_text())
+            if manifest["format"] > FORMAT:
+                raise CatalogueError("newer", f"{path}: written by a newer version of Sordino")
+            if manifest["stamp"] != stamp(self.audio_params, self.video_params):
+                raise CatalogueError("other_parameters", f"{path}: its prints have other parameters than these")
+            entries = tuple(
+                _Entry(e["name"], tuple(e["reference_ids"]), dict(e["checksums"])) for e in manifest["parts"]
+            )
+            return _Generation(int(manifest["generation"]), entries, frozenset(manifest["removed"]))
+        except OSError as error:
+            raise CatalogueError("unreadable", f"{path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise CatalogueError("damaged", f"{path}: not a catalogue's manifest ({error})") from error
+
+    def _read_part(self, entry: _Entry) -> Part:
+        try:
+            return parts.read(self._folder / entry.name, entry.reference_ids, entry.checksums)
+        except (ValueError, EOFError) as error:
+            raise CatalogueError("damaged", f"{self._folder / entry.name}: {error}") from error
+
+    def _publish(self) -> None:
+        """Write the staged prints and those of the small parts as one new part, then the manifest."""
+        removed = self._generation.removed | self._staged.removed
+        added = {i: p for i, p in self._staged.added.items() if i not in self._generation.reference_ids}
+        kept, absorbed = self._merge_plan(len(added))
+        prints = [p for p in self._prints_of(absorbed) if p.reference_id not in removed] + list(added.values())
+        entries = list(kept)
+        if prints:
+            part = parts.build(prints, self.audio_params)
+            name = f"part-{uuid.uuid4().hex[:16]}"
+            try:
+                checksums = parts.write(part, self._folder / name)
+                entries.append(_Entry(name, part.reference_ids, checksums))
+                self._write_manifest(entries, removed)
+            except OSError:
+                shutil.rmtree(self._folder / name, ignore_errors=True)
+                raise
+        else:
+            self._write_manifest(entries, removed)
+        self.refresh()
+        self._sweep()
+
+    def _merge_plan(self, n_added: int) -> tuple[list[_Entry], list[_Entry]]:
+        """
+        Choose the parts that go into the new one: the youngest, as long as each is no larger than what it joins.
+
+        So the number of parts grows as the logarithm of the number of references, and each is rewritten as often.
+        """
+        kept, absorbed, size = list(self._generation.entries), [], n_added
+        while kept and len(kept[-1].reference_ids) <= 2 * size:
+            absorbed.append(kept.pop())
+            size += len(absorbed[-1].reference_ids)
+        return kept, absorbed[::-1]
+
+    def _prints_of(self, entries: Sequence[_Entry]) -> Iterator[Prints]:
+        for entry in entries:
+            for ordinal in range(len(entry.reference_ids)):
+                yield self._parts[entry.name].prints(ordinal, self.audio_params, self.video_params)
+
+    def _write_manifest(self, entries: Sequence[_Entry], removed: frozenset[str] | set[str]) -> None:
+        there = {r for e in entries for r in e.reference_ids}
+        manifest = {
+            "format": FORMAT,
+            "stamp": stamp(self.audio_params, self.video_params),
+            "generation": self._generation.number + 1,
+            "removed": sorted(there & removed),
+            "parts": [{"name": e.name, "reference_ids": e.reference_ids, "checksums": e.checksums} for e in entries],
+        }
+        new = self._folder / f"{MANIFEST}.new"
+        try:
+            with new.open("w") as file:
+                json.dump(manifest, file)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._folder / MANIFEST)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+        parts.sync_folder(self._folder)
+
+    def _sweep(self) -> None:
+        """Delete parts that no generation names: merged ones (maps of them stay valid) and those of killed saves."""
+        for folder in self._folder.glob("part-*"):
+            if folder.name not in self._parts:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process save at a time; the system gives the lock back when a process dies."""
+        with (self._folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _poses(part: Part, expected: Sequence[Match], audio: AudioQuery) -> list[Pose]:
+    params = audio.landmarks.params
+    ordinals = {reference_id: k for k, reference_id in enumerate(part.reference_ids)}
+    return [
+        Pose(
+            ordinals[m.reference_id],
+            (m.reference.end_s - m.speed * m.query.end_s) * params.frames_per_s,
+            m.speed,
+            round(m.pitch_semitones * params.bands_per_octave / 12),
+        )
+        for m in expected
+        if m.track == "audio" and m.reference_id in ordinals
+    ]
+
+
+def _match(part: Part, found: AudioAlignment | VideoAlignment) -> Match:
+    return Match(
+        reference_id=part.reference_ids[found.ordinal],
+        track="audio" if isinstance(found, AudioAlignment) else "video",
+        query=found.query,
+        reference=found.reference,
+        speed=found.speed,
+        pitch_semitones=found.pitch_semitones if isinstance(found, AudioAlignment) else 0.0,
+        mirrored=isinstance(found, VideoAlignment) and found.mirrored,
+        region=None,
+        score=found.score,
+        log10_false_positive=found.log10_false_positive,
+    )

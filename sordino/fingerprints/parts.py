@@ -1,0 +1,138 @@
+"""
+A part of the catalogue: the indexes of some references, immutable in a folder of memory-mapped arrays.
+
+Every array has its checksum in the manifest, so a damaged byte is an error and never a match.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sordino.fingerprints import index
+from sordino.fingerprints.index import AudioIndex
+from sordino.fingerprints.model import AudioPrint, VideoPrint
+from sordino.fingerprints.params import AudioParams, VideoParams
+
+
+class CatalogueError(Exception):
+    """The catalogue can't be opened, read or saved; `code` is one of the words in the raises, `str` one line."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prints:
+    """What is kept of one reference; a track that it lacks has an empty print."""
+
+    reference_id: str
+    audio: AudioPrint
+    video: VideoPrint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoTable:
+    """Frame descriptors: `hashes` uint64[m, 4], `times_s` float32[m]; rows `starts[r]` to `starts[r + 1]` are r's."""
+
+    hashes: NDArray[np.uint64]
+    times_s: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    durations_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """The indexes of `reference_ids`; the place of an id is its ordinal in both."""
+
+    reference_ids: tuple[str, ...]
+    audio: AudioIndex
+    video: VideoTable
+
+    def prints(self, ordinal: int, audio: AudioParams, video: VideoParams) -> Prints:
+        """Return what was added as the reference of this ordinal, to be put into another part."""
+        rows = slice(int(self.video.starts[ordinal]), int(self.video.starts[ordinal + 1]))
+        seen = VideoPrint(
+            video,
+            float(self.video.durations_s[ordinal]),
+            self.video.times_s[rows].astype(np.float64),
+            self.video.hashes[rows],
+        )
+        return Prints(self.reference_ids[ordinal], self.audio.print_of(ordinal, audio), seen)
+
+
+def build(prints: Sequence[Prints], params: AudioParams) -> Part:
+    """Index the references' prints."""
+    counts = [len(p.video.times_s) for p in prints]
+    table = VideoTable(
+        hashes=np.concatenate([np.empty((0, 4), np.uint64), *(p.video.hashes for p in prints)]),
+        times_s=np.concatenate([np.empty(0), *(p.video.times_s for p in prints)]).astype(np.float32),
+        starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        durations_s=np.array([p.video.duration_s for p in prints], np.float64),
+    )
+    return Part(tuple(p.reference_id for p in prints), index.build([p.audio for p in prints], params), table)
+
+
+def write(part: Part, folder: Path) -> dict[str, str]:
+    """
+    Write a part into a new folder, durably, and return each file's checksum.
+
+    Raises OSError where the disk does not take it; what was written then is no part of any catalogue.
+    """
+    folder.mkdir()
+    checksums = {}
+    for name, array in _arrays(part).items():
+        with (folder / name).open("xb") as file:
+            np.save(file, array)
+            file.flush()
+            os.fsync(file.fileno())
+        checksums[name] = checksum(folder / name)
+    sync_folder(folder)
+    return checksums
+
+
+def read(folder: Path, reference_ids: Sequence[str], checksums: Mapping[str, str]) -> Part:
+    """
+    Map a part into memory.
+
+    Raises FileNotFoundError where it is gone (another process has merged it) and CatalogueError `damaged` where a file
+    is not what was written.
+    """
+    for name, expected in checksums.items():
+        if checksum(folder / name) != expected:
+            raise CatalogueError("damaged", f"{folder / name}: the checksum is wrong; restore the file from a copy")
+    return Part(
+        tuple(reference_ids),
+        AudioIndex(**{f.name: _mapped(folder / f"audio_{f.name}.npy") for f in fields(AudioIndex)}),
+        VideoTable(**{f.name: _mapped(folder / f"video_{f.name}.npy") for f in fields(VideoTable)}),
+    )
+
+
+def checksum(path: Path) -> str:
+    """Return the BLAKE2b checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, as fsync makes a file's bytes."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _arrays(part: Part) -> dict[str, NDArray[Any]]:
+    tables = {"audio": part.audio, "video": part.video}
+    return {f"{name}_{f.name}.npy": getattr(table, f.name) for name, table in tables.items() for f in fields(table)}
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))  # a plain view: kernels know no memmap
