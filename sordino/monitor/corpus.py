@@ -129,9 +129,9 @@ def _apt_download(package: Package, scratch: Path, options: Sequence[str]) -> No
 
 def _own_apt_lists(package: Package, cache: Path) -> list[str]:
     state = cache / ".apt"
-    for folder in ("state/lists/partial", "cache/archives/partial"):
+    for folder in ("lists/partial", "cache/archives/partial"):
         (state / folder).mkdir(parents=True, exist_ok=True)
-    settings = {"Dir::State": state / "state", "Dir::Cache": state / "cache", "Dir::State::status": os.devnull}
+    settings = {"Dir::State::lists": state / "lists", "Dir::Cache": state / "cache", "Dir::State::status": os.devnull}
     options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
     limits = ["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
     _run(package, ["apt-get", "-q=2", *limits, *options, "update"], UNPACK_TIMEOUT_S, state)
