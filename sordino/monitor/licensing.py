@@ -61,5 +61,5 @@ def _when_and_what(licence: Licence, segment: Segment, now: datetime) -> tuple[s
 
 
 def as_utc(at: datetime) -> datetime:
-    """Return the time in UTC; one without a zone is taken to be UTC, which is how SQLite gives it back."""
+    """Return the time in UTC; one without a zone is taken to be UTC, never the machine's local time."""
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -125,6 +125,10 @@ def _one_line(error: ValidationError) -> str:
     parts = []
     for detail in error.errors(include_url=False):
         where = ".".join(str(part) for part in detail["loc"])
-        what = "there is no such setting" if detail["type"] == "extra_forbidden" else detail["msg"]
+        what = (
+            "there is no such setting"
+            if detail["type"] == "extra_forbidden"
+            else detail["msg"].removeprefix("Value error, ")
+        )
         parts.append(f"{where}: {what}" if where else what)
     return "; ".join(parts)

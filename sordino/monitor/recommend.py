@@ -81,6 +81,7 @@ def recommend(
     policy: Policy,
     *,
     now: datetime,
+    duration_s: float | None = None,
     tracks: Collection[Track] = BOTH_TRACKS,
     media_error: tuple[str, str] | None = None,
     supersedes: str | None = None,
@@ -89,11 +90,13 @@ def recommend(
     Answer for one segment's stretch of its stream.
 
     `matches` are the segment's, counted from its start; `episodes` are the stream's, these matches included (see
-    `timeline.extend`; ValueError where they aren't). `tracks` says what the media has, `media_error` (code, message)
-    why it couldn't be decoded. The same arguments give the same answer, its id included; an answer that `supersedes`
+    `timeline.extend`; ValueError where they aren't). `duration_s` and `tracks` are what the media turned out to have
+    (None: what the segment says), `media_error` (code, message) is why it couldn't be decoded. The same arguments give the same answer, its id included; an answer that `supersedes`
     another has an id of its own.
     """
     now = licensing.as_utc(now)
+    if duration_s is not None:
+        segment = segment.model_copy(update={"duration_s": duration_s})
     here = _here(segment, matches, episodes)
     work_ids = {facts.works[episode.reference_id].work_id for episode in here if episode.reference_id in facts.works}
     licences = licensing.check(segment, work_ids, facts, now)
@@ -140,7 +143,8 @@ def _answer(case: _Case, undecidable: list[str], doubts: list[str], deadline: da
         return _allow(case)
     if undecidable or doubts or case.best is None:
         insufficient = ["no measure that this policy admits is enough"] if case.options and case.best is None else []
-        return _review(case, undecidable + doubts + insufficient, deadline)
+        spans = () if undecidable else union(finding.part for finding in case.infringing)
+        return _review(case, undecidable + doubts + insufficient, spans or (case.subject.whole,), deadline)
     return _act(case, case.best)
 
 
@@ -167,9 +171,8 @@ def _act(case: _Case, chosen: Weighed) -> _Answer:
     )
 
 
-def _review(case: _Case, reasons: list[str], deadline: datetime) -> _Answer:
+def _review(case: _Case, reasons: list[str], spans: Sequence[Span], deadline: datetime) -> _Answer:
     """Nothing is done until a human has decided; what the figures point to stands among the rejected."""
-    spans = union(finding.part for finding in case.infringing) or union([case.subject.whole])
     return _Answer(
         measures=(Measure(kind="review", spans=tuple(TimeSpan(start_s=s.start_s, end_s=s.end_s) for s in spans)),),
         residual_s=case.residual_s,

@@ -55,7 +55,8 @@ def why_rejected(option: Weighed, best: Weighed | None, tolerated_s: float, subj
     """Say why an option isn't recommended; `best` is the least that suffices, if any does."""
     doing = _sentence(subject.doing(option.measures))
     if option.residual_s > tolerated_s + EPSILON_S or best is None:
-        return f"{doing} would leave {amount(option.residual_s)} of unlicensed use, more than the {amount(tolerated_s)} tolerated."
+        tolerated = f"more than the {amount(tolerated_s)} tolerated"
+        return f"{doing} would leave {amount(option.residual_s)} of unlicensed use, {tolerated}."
     if option is best:
         return f"{doing} is the least that suffices by these figures, but a human has to decide first."
     more_s = option.collateral_s - best.collateral_s

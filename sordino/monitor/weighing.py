@@ -110,7 +110,7 @@ def _weighed(measures: tuple[Measure, ...], layers: Sequence[Layer]) -> Weighed:
     for layer in layers:
         taken = _taken(measures, layer.modality)
         residual_s += total_s(minus(layer.infringing, taken))
-        lost_s = sum(share * span.overlap_s(cut) for span, share in layer.lawful for cut in taken)
+        lost_s = sum((share * span.overlap_s(cut) for span, share in layer.lawful for cut in taken), 0.0)
         losses.append((layer.modality, lost_s))
     return Weighed(measures, round(residual_s, 3), round(sum(lost_s for _, lost_s in losses), 3), tuple(losses))
 
