@@ -24,7 +24,7 @@ DAMAGE = re.compile(
 
 
 class DecoderMissing(Exception):  # noqa: N818 -- a state of the machine, not of the file
-    """ffmpeg is not installed, or prlimit (util-linux) is not, which limits it."""
+    """ffmpeg, or prlimit (util-linux), which limits it, is not installed or does not start."""
 
 
 class DecoderTooSlow(Exception):  # noqa: N818 -- becomes a MediaError
@@ -41,11 +41,6 @@ class Limits:
     cpu_s: float = 30.0  # of the decoder, besides a second for each second of `duration_s`
     memory_bytes: int = 2 << 30  # address space; 8K HEVC with all its reference pictures takes most of it
     threads: int = 1  # more save no CPU time, and a worker is one of many
-
-    @property
-    def output_bytes(self) -> float:
-        """Most that the child may write: 48 kHz sound and 8 frames a second, for so long."""
-        return (self.duration_s + 10) * (2 * 48_000 + 8 * FRAME_SIDE**2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +92,10 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
         "ar": want.sample_rate,
         "c:v": "rawvideo",
         "pix_fmt": "gray",
+        "threads": 1,
         "filter:v:0": _frames_filter(want.frames_per_s),
         "filter:v:1": "scale=2:2:flags=neighbor",
+        "enc_time_base:v": "1/90000",  # by default times are rounded to the nominal frame rate
         "fps_mode": "passthrough",
         "max_muxing_queue_size": 1 << 20,  # packets of one track while the other has not begun
         "t": limits.duration_s + 1,
@@ -109,6 +106,11 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
 
 GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-max_error_rate", "1",
                   "-filter_threads", "1")  # fmt: skip
+
+
+def output_bytes(want: Want, limits: Limits) -> float:
+    """Most that the child may write: PCM, square frames, and a clock of at most a thousand pictures a second."""
+    return (limits.duration_s + 10) * (2 * want.sample_rate + FRAME_SIDE**2 * want.frames_per_s + 32 * 1000)
 
 
 def _frames_filter(frames_per_s: float) -> str:
@@ -152,6 +154,7 @@ class Words:
     kinds: set[str] = field(default_factory=set)  # of streams: Audio, Video
     picture: tuple[int, int] = (0, 0)  # size of the largest picture that was refused
     errors: list[str] = field(default_factory=list)  # distinct, in order
+    not_started: str | None = None  # why, in the words of prlimit or the loader
     _rest: bytes = b""
 
     def feed(self, data: bytes) -> None:
@@ -163,6 +166,8 @@ class Words:
 
     def _take(self, line: str) -> None:
         if (match := _LINE.match(line)) is None:
+            if line.startswith("prlimit: ") or "error while loading shared libraries" in line:
+                self.not_started = line
             return
         speakers, level, text = match.groups()
         if level == "info":

@@ -1,19 +1,17 @@
 """The only door to ffmpeg: one limited child process turns a file into mono PCM and frames with their times."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
-from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from statistics import median
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sordino.pipelines.decoder import (
     FORMATS,
@@ -24,16 +22,16 @@ from sordino.pipelines.decoder import (
     Want,
     Words,
     command,
+    output_bytes,
     program,
 )
 from sordino.pipelines.matroska import Block, MatroskaError, Reader
+from sordino.pipelines.timeline import Frame, Pcm, Pictures, Sound
 
 __all__ = ["DecoderMissing", "Decoding", "Frame", "Limits", "MediaError", "Pcm", "decode", "ffmpeg_version"]
 
-CHUNK_S = 1.0  # of sound at once
-GAP_S = 0.1  # timestamps of sound jitter by less; more is a gap
-LAST_FRAME_S = 0.04  # shown so long if there is but one
 ESTIMATED = {"mpegts", "mp3", "aac"}  # no header claims a duration there: ffmpeg guesses it, sometimes wildly
+NO_MEMORY = re.compile("get_buffer|frame_thread_encoder_init")
 PLAYLISTS = {b"#EXTM3U": "an M3U playlist", b"ffconcat": "a concat script"}
 REFUSED = {
     "hls": "an HLS playlist",
@@ -64,27 +62,6 @@ class MediaError(Exception):
         return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pcm:
-    """Sound: `samples` int16[n], mono, at the rate asked for; the first one sounds `start_s` after the file's start."""
-
-    start_s: float
-    samples: NDArray[np.int16]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """
-    A picture, shown from `time_s` after the file's start.
-
-    `luma` uint8[height, width]: full range (black 0, white 255), upright, square pixels, the longer side 320. All
-    frames of a file have one size; pictures of another shape, after a change in mid-stream, are stretched to it.
-    """
-
-    time_s: float
-    luma: NDArray[np.uint8]
-
-
 def decode(
     path: str | os.PathLike[str],
     *,
@@ -105,7 +82,7 @@ def decode(
     sample_rate
         Of the PCM, in Hz; up to 48,000.
     frames_per_s
-        At most so many frames; which ones is decided by their times, so a variable frame rate is no trouble. Up to 8.
+        At most so many frames; which ones is decided by their times, so a variable frame rate is no trouble. Up to 60.
     limits
         What the file may cost.
     audio, video
@@ -116,7 +93,7 @@ def decode(
     Decoding
         The child process starts with the first iteration; `MediaError` and `DecoderMissing` come from there too.
     """
-    if not 1 <= sample_rate <= 48_000 or not 0 < frames_per_s <= 8 or not (audio or video):
+    if not 1 <= sample_rate <= 48_000 or not 0 < frames_per_s <= 60 or not (audio or video):
         raise ValueError(f"can't decode to {sample_rate} Hz, {frames_per_s} frames/s, audio {audio}, video {video}")
     return Decoding(os.fspath(path), Want(sample_rate, frames_per_s, audio, video), limits)
 
@@ -147,8 +124,8 @@ class Decoding:
         self._path = path
         self._want = want
         self._limits = limits
-        self._sound = _Sound(want.sample_rate)
-        self._pictures = _Pictures()
+        self._sound = Sound(want.sample_rate)
+        self._pictures = Pictures()
         self._items = self._decode()
 
     @property
@@ -230,77 +207,23 @@ class Decoding:
             raise self._error("too_long", f"claims {claimed_s:g} s, {self._limits.duration_s:g} s are allowed")
         if width * height > self._limits.pixels and not self.video_s:
             raise self._error("too_large", f"has {width} x {height} pixels, {self._limits.pixels} are allowed")
-        if received > self._limits.output_bytes:
-            raise self._error("decoder_limit", f"unpacks to more than {self._limits.output_bytes:g} bytes")
+        if received > output_bytes(self._want, self._limits):
+            raise self._error("decoder_limit", f"unpacks to more than {output_bytes(self._want, self._limits):g} bytes")
 
     def _check_end(self, child: Child) -> None:
+        """Tell a child that ran into its limits from one that met with damage."""
+        said = " ".join(child.words.errors)
+        if child.words.not_started:  # not the file's fault
+            raise DecoderMissing(f"ffmpeg can't be started under its limits: {child.words.not_started}")
         if child.status == -signal.SIGKILL:
             raise self._error("decoder_limit", "the decoder was killed: out of CPU time or memory")
-        if any("Cannot allocate memory" in error for error in child.words.errors):
+        if "Cannot allocate memory" in said or (not self._delivered_s and NO_MEMORY.search(said)):
             raise self._error("decoder_limit", f"needs more than {self._limits.memory_bytes} bytes of memory")
-        if child.status and not child.words.errors:
+        if child.status and not said:
             child.words.errors.append(f"ffmpeg ended with status {child.status}")
 
     def _error(self, code: str, message: str) -> MediaError:
         return MediaError(code, self._path, message)
-
-
-class _Sound:
-    """Lays blocks of sound on the timeline: silence into gaps, nothing is dropped, cut into chunks."""
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._at = 0  # samples laid so far
-        self._pending: list[NDArray[np.int16]] = []
-        self._pending_length = 0
-
-    @property
-    def end_s(self) -> float:
-        return self._at / self._rate
-
-    def place(self, time_s: float, samples: NDArray[np.int16]) -> Iterator[Pcm]:
-        gap = round(time_s * self._rate) - self._at
-        if gap > GAP_S * self._rate or self._at == 0:
-            while gap > 0:
-                silence = np.zeros(min(gap, int(CHUNK_S * self._rate)), np.int16)
-                yield from self._lay(silence)
-                gap -= len(silence)
-        yield from self._lay(samples)
-
-    def _lay(self, samples: NDArray[np.int16]) -> Iterator[Pcm]:
-        self._pending.append(samples)
-        self._pending_length += len(samples)
-        self._at += len(samples)
-        if self._pending_length >= CHUNK_S * self._rate:
-            yield from self.flush()
-
-    def flush(self) -> Iterator[Pcm]:
-        if self._pending:
-            start_s = (self._at - self._pending_length) / self._rate
-            samples = np.concatenate(self._pending)
-            self._pending, self._pending_length = [], 0
-            yield Pcm(start_s, samples)
-
-
-class _Pictures:
-    """Makes frames, and keeps the time at which the last picture ends."""
-
-    def __init__(self) -> None:
-        self.end_s = 0.0
-        self._last_s: float | None = None
-        self._gaps: deque[float] = deque(maxlen=50)
-
-    def tick(self, time_s: float) -> None:
-        if self._last_s is not None:
-            self._gaps.append(time_s - self._last_s)
-        self._last_s = time_s
-        self.end_s = time_s + (median(self._gaps) if self._gaps else LAST_FRAME_S)
-
-    def frame(self, block: Block) -> Frame:
-        luma = np.frombuffer(block.payload, np.uint8)
-        if luma.size != block.track.width * block.track.height:
-            raise MatroskaError(f"a frame of {luma.size} bytes is not {block.track.width} x {block.track.height}")
-        return Frame(block.time_s, luma.reshape(block.track.height, block.track.width))
 
 
 @contextmanager

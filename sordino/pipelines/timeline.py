@@ -1,0 +1,104 @@
+"""What decoding gives, and where in time it stands. Time 0 is the container's start, whatever its clock says."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sordino.pipelines.matroska import Block, MatroskaError
+
+CHUNK_S = 1.0  # of sound at once
+GAP_S = 0.1  # timestamps of sound jitter by less; more is a gap
+LAST_FRAME_S = 0.04  # shown so long if there is but one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pcm:
+    """Sound: `samples` int16[n], mono, at the rate asked for; the first one sounds `start_s` after the file's start."""
+
+    start_s: float
+    samples: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """
+    A picture, shown from `time_s` after the file's start.
+
+    `luma` uint8[height, width]: full range (black 0, white 255), upright, square pixels, the longer side 320. All
+    frames of a file have one size; pictures of another shape, after a change in mid-stream, are stretched to it.
+    """
+
+    time_s: float
+    luma: NDArray[np.uint8]
+
+
+class Sound:
+    """
+    Lays blocks of sound on the timeline, one after the other; cuts chunks of about a second.
+
+    A block that comes late leaves a gap, which is filled with silence. One that comes early, on top of another, is
+    not dropped: it follows, and what comes after closes up again.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._at = 0  # samples laid so far
+        self._pending: list[NDArray[np.int16]] = []
+        self._pending_length = 0
+
+    @property
+    def end_s(self) -> float:
+        """Seconds from the start to the end of what has been laid."""
+        return self._at / self._rate
+
+    def place(self, time_s: float, samples: NDArray[np.int16]) -> Iterator[Pcm]:
+        """Lay a block; yields what is complete."""
+        gap = round(time_s * self._rate) - self._at
+        if gap > GAP_S * self._rate or self._at == 0:
+            while gap > 0:
+                silence = np.zeros(min(gap, int(CHUNK_S * self._rate)), np.int16)
+                yield from self._lay(silence)
+                gap -= len(silence)
+        yield from self._lay(samples)
+
+    def _lay(self, samples: NDArray[np.int16]) -> Iterator[Pcm]:
+        self._pending.append(samples)
+        self._pending_length += len(samples)
+        self._at += len(samples)
+        if self._pending_length >= CHUNK_S * self._rate:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Pcm]:
+        """Yield what has been laid and not been yielded."""
+        if self._pending:
+            start_s = (self._at - self._pending_length) / self._rate
+            samples = np.concatenate(self._pending)
+            self._pending, self._pending_length = [], 0
+            yield Pcm(start_s, samples)
+
+
+class Pictures:
+    """Makes frames, and keeps the time at which the last picture ends."""
+
+    def __init__(self) -> None:
+        self.end_s = 0.0
+        self._last_s: float | None = None
+        self._gaps: deque[float] = deque(maxlen=50)
+
+    def tick(self, time_s: float) -> None:
+        """Note the time of the next picture, whether it becomes a frame or not."""
+        if self._last_s is not None:
+            self._gaps.append(time_s - self._last_s)
+        self._last_s = time_s
+        self.end_s = time_s + (median(self._gaps) if self._gaps else LAST_FRAME_S)
+
+    def frame(self, block: Block) -> Frame:
+        """Make a frame of a block, or raise `MatroskaError` where its size is not the track's."""
+        luma = np.frombuffer(block.payload, np.uint8)
+        if luma.size != block.track.width * block.track.height:
+            raise MatroskaError(f"a frame of {luma.size} bytes is not {block.track.width} x {block.track.height}")
+        return Frame(block.time_s, luma.reshape(block.track.height, block.track.width))
