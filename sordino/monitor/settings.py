@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -68,7 +69,7 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """The database's URL."""
-        return self.database_url or f"sqlite:///{self.home / 'sordino.db'}"
+        return self.database_url or f"sqlite:///{quote(str(self.home / 'sordino.db'))}"
 
     @classmethod
     def settings_customise_sources(

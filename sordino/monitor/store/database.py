@@ -1,5 +1,8 @@
 """Opening the database: SQLite or PostgreSQL by its URL, brought up to this program's tables."""
 
+import sqlite3
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +20,12 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x50_52_44_4E  # PostgreSQL advisory lock: any number that nobody else uses
 _WAIT_S = 30  # for another's lock, before `database_busy`
 _CONNECT_S = 10
+_alembic_is_global = threading.Lock()  # of threads that migrate different databases, one at a time
 
 
 def connect(url: str) -> sa.Engine:
     """
-    Return an engine for `sqlite:///PATH` or `postgresql://...`; no connection is made yet.
+    Return an engine for `sqlite:///PATH`, whose folder is made, or `postgresql://...`; it connects when it is used.
 
     StoreError `invalid_value` for any other URL.
     """
@@ -81,7 +85,8 @@ def migrate(engine: sa.Engine) -> None:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         if not _is_current(connection, config):
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            with _alembic_is_global:
+                command.upgrade(config, "head")
 
 
 def _is_current(connection: sa.Connection, config: Config) -> bool:
@@ -97,6 +102,7 @@ def _is_current(connection: sa.Connection, config: Config) -> bool:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
+    _make_folder(url)
     waits = {} if "timeout" in url.query else {"timeout": _WAIT_S}
     engine = sa.create_engine(url, connect_args=waits)
 
@@ -105,8 +111,9 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _prepare(driver: Any, _record: Any) -> None:
         driver.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            driver.execute(f"PRAGMA {pragma}")
+        _write_ahead(driver)
+        driver.execute("PRAGMA synchronous=FULL")
+        driver.execute("PRAGMA foreign_keys=ON")
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
@@ -114,6 +121,30 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(driver: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; here alone SQLite does not wait for others, who may be creating the database."""
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _make_folder(url: sa.URL) -> None:
+    path = url.database or ""
+    if path.startswith("file:"):  # SQLite's own URI, which says itself what may be made
+        return
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError("database_unreachable", f"database {path}: {error.strerror}: {error.filename}") from error
 
 
 def _postgres(url: sa.URL) -> sa.Engine:
