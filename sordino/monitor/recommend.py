@@ -91,8 +91,8 @@ def recommend(
 
     `matches` are the segment's, counted from its start; `episodes` are the stream's, these matches included (see
     `timeline.extend`; ValueError where they aren't). `duration_s` and `tracks` are what the media turned out to have
-    (None: what the segment says), `media_error` (code, message) is why it couldn't be decoded. The same arguments give the same answer, its id included; an answer that `supersedes`
-    another has an id of its own.
+    (None: what the segment says), `media_error` (code, message) is why it couldn't be decoded. The same arguments give
+    the same answer, its id included; an answer that `supersedes` another has an id of its own.
     """
     now = licensing.as_utc(now)
     if duration_s is not None:
@@ -101,10 +101,9 @@ def recommend(
     work_ids = {facts.works[episode.reference_id].work_id for episode in here if episode.reference_id in facts.works}
     licences = licensing.check(segment, work_ids, facts, now)
     findings = judge(here, segment, facts, licences, policy)
-    case = _weigh(segment, findings, policy, tracks)
-    undecidable = _undecidable(media_error) + overrun(
-        matches, segment, [f.episode.reference_id for f in case.infringing]
-    )
+    case = _weigh(segment, findings, policy, {*tracks, *(match.track for match in matches)})
+    infringing = [finding.episode.reference_id for finding in case.infringing]
+    undecidable = _undecidable(media_error) + overrun(matches, segment, infringing)
     answer = _answer(case, undecidable, doubts(findings, segment, policy), policy.deadline(segment, now))
     return Recommendation(
         recommendation_id=_identity(segment, policy, supersedes),

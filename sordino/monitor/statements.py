@@ -85,16 +85,16 @@ def _short(option: Weighed, subject: Subject) -> str:
 
 
 def found(findings: Sequence[Finding]) -> list[str]:
-    """Return a sentence for each work found: its title, holders, where, and what follows from it."""
+    """Return a sentence for each work found, what infringes first: title, holders, where, and what follows from it."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: not finding.infringing):
         name = finding.work.work_id if finding.work else finding.episode.reference_id
         groups.setdefault((name, finding.episode.track, finding.reason), []).append(finding)
     sentences = [_told(group) for group in groups.values()]
     if not sentences:
         return ["No registered work was found."]
     rest = len(sentences) - MOST_NAMED
-    return sentences[:MOST_NAMED] + ([f"So it is with {rest} more, each told in the figures."] if rest > 0 else [])
+    return sentences[:MOST_NAMED] + ([f"{rest} more were found; the matches list them."] if rest > 0 else [])
 
 
 def _told(group: Sequence[Finding]) -> str:
@@ -142,10 +142,13 @@ def reviewed(
     findings: Sequence[Finding], doubts: Sequence[str], best: Weighed | None, deadline: datetime, subject: Subject
 ) -> str:
     """State a recommendation to let a human decide: why, what the figures point to, and by when."""
+    told = found(findings) if findings else []
     reasons = f"Recommended: review by a human, because {'; '.join(doubts[:MOST_NAMED])}."
-    figures = f"By the figures alone, {subject.doing(best.measures)} would be the least that suffices." if best else ""
+    figures = ""
+    if best is not None and not best.allows:
+        figures = f"By the figures alone, {subject.doing(best.measures)} would be the least that suffices."
     by = f"To be decided by {as_utc(deadline):%Y-%m-%d %H:%M} UTC."
-    return " ".join(part for part in [*(found(findings) if findings else []), reasons, figures, by] if part)
+    return " ".join(part for part in [*told, reasons, figures, by] if part)
 
 
 def _sentence(text: str) -> str:

@@ -294,6 +294,11 @@ def test_a_recording_without_a_picture_loses_none() -> None:
     assert "Deleting the recording would lose 36.0 s of lawful voice that" in answer.statement
 
 
+def test_what_was_heard_counts_even_if_the_media_is_said_to_be_silent() -> None:
+    tracks: set[Track] = {"video"}
+    assert done(ask(segment(), heard(20, 29), tracks=tracks)) == MUTE_9
+
+
 def test_licensed_music_elsewhere_is_lawful_music_that_muting_all_would_lose() -> None:
     answer = ask(segment(), heard(20, 29), heard(0, 10, "twin"), known=facts(licences=(licence("twin"),)))
     [mute_all] = [row for row in answer.rejected if row.measure.kind == "mute"]
@@ -400,6 +405,16 @@ def test_the_proposal_stands_among_the_rejected_of_a_review() -> None:
     assert (
         "By the figures alone, muting the sound from 0:20 to 0:29 would be the least that suffices." in answer.statement
     )
+
+
+def test_of_many_works_five_are_told_and_what_infringes_comes_first() -> None:
+    works = [Work(f"w{n}", f"Song {n}", "recording", owned_by("Label A")) for n in range(8)]
+    matches = [heard(5 * n, 5 * n + 4, f"w{n}") for n in range(8)]
+    covered = tuple(licence(f"w{n}", f"L-{n}") for n in range(7))
+    answer = ask(segment(), *matches, known=facts(*works, licences=covered))
+    assert answer.statement.startswith("“Song 7” (Label A) is heard from 0:35 to 0:39: no licence")
+    assert "3 more were found" in answer.statement
+    assert len(answer.because) == 8
 
 
 def test_hostile_text_stays_on_one_line_and_short() -> None:

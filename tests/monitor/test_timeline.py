@@ -123,6 +123,19 @@ def test_all_orders_of_two_playings_of_one_song_give_the_same_episodes() -> None
         assert episodes_of(list(order)) == expected
 
 
+def test_ten_minutes_that_speed_up_by_three_per_cent_are_one_episode_in_any_order() -> None:
+    found, reference_s = [], 0.0
+    for sequence in range(60):
+        speed = 1.0 + 0.03 * sequence / 60
+        found.append((segment(sequence), [match(0, 10, reference_s, speed=speed)]))
+        reference_s += 10 * speed
+    [episode] = episodes_of(found)
+    assert episode.query == Span(0, 600)
+    assert episode.reference.end_s == pytest.approx(reference_s)
+    random.Random(1).shuffle(found)
+    assert episodes_of(found + found) == [episode]
+
+
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[list[Found], int]:
     """Up to four playings of two songs on one stream, each on an alignment of its own, and how many there are."""
