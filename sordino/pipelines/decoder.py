@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import selectors
 import shutil
 import signal
@@ -123,17 +124,24 @@ def _frames_filter(frames_per_s: float) -> str:
 
 
 def _limiter(limits: Limits) -> list[str]:
-    """Build what stands in front. Soft and hard limits are equal: ffmpeg would answer SIGXCPU by a normal end."""
-    cpu_s = int(limits.cpu_s + limits.duration_s)
-    return [
-        program("prlimit"),
-        f"--as={limits.memory_bytes}:{limits.memory_bytes}",
-        f"--cpu={cpu_s}:{cpu_s}",
-        "--nofile=64:64",
-        "--core=0:0",
-        "--fsize=0:0",
-        "--",
-    ]
+    """
+    Build what stands in front: util-linux's prlimit, which becomes ffmpeg.
+
+    Soft and hard limits are equal, as ffmpeg would answer SIGXCPU by a normal end. None is above this process's own.
+    """
+    wanted = {
+        "as": (resource.RLIMIT_AS, limits.memory_bytes),
+        "cpu": (resource.RLIMIT_CPU, int(limits.cpu_s + limits.duration_s)),
+        "nofile": (resource.RLIMIT_NOFILE, 64),
+        "core": (resource.RLIMIT_CORE, 0),
+        "fsize": (resource.RLIMIT_FSIZE, 0),
+    }
+    arguments = []
+    for name, (kind, value) in wanted.items():
+        hard = resource.getrlimit(kind)[1]
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        arguments.append(f"--{name}={allowed}:{allowed}")
+    return [program("prlimit"), *arguments, "--"]
 
 
 _LINE = re.compile(r"^((?:\[[^]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
