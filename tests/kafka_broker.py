@@ -7,6 +7,7 @@ A real Apache Kafka for the tests: one node, KRaft, on loopback, started from wh
 
 import base64
 import os
+import random
 import shutil
 import signal
 import socket
@@ -138,8 +139,16 @@ def jars() -> Path:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode != 0:
             raise NoKafkaError(_how(f"Maven could not bring Kafka {VERSION}: {done.stdout.strip()[:300]}"))
-        (folder / "jars").rename(cache)  # whole or not at all
+        _publish(folder / "jars", cache)
     return cache
+
+
+def _publish(made: Path, cache: Path) -> None:
+    try:
+        made.rename(cache)  # whole or not at all
+    except OSError:
+        if not cache.is_dir():  # else another run was faster
+            raise
 
 
 def _how(what: str) -> str:
@@ -150,12 +159,15 @@ def _how(what: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return loopback ports that are free now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Return free loopback ports below those that outgoing connections get, so that they stay free meanwhile."""
+    ports = []
+    for port in random.sample(range(20_000, 30_000), 200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise NoKafkaError("no free port between 20000 and 30000")
 
 
 def _listens(port: int) -> bool:

@@ -3,20 +3,20 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import structlog
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.admin import NewTopic
-from kafka.errors import CommitFailedError, KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import CommitFailedError, KafkaError, MessageSizeTooLargeError
 from prometheus_client import Counter, Histogram
 
+from sordino.pipelines.broker import KafkaConfig, Publisher, ensure_topics, join, reaching
 from sordino.pipelines.failures import Busy, Poison
-from sordino.pipelines.messages import DEADLETTERS, RECOMMENDATIONS, SEGMENTS, Recommendation, Segment
+from sordino.pipelines.messages import Recommendation, Segment
 from sordino.pipelines.wire import (
     MAX_MESSAGE_BYTES,
     Event,
@@ -29,10 +29,9 @@ from sordino.pipelines.wire import (
 
 log = structlog.get_logger()
 
-DELIVERY_S = 30.0  # how long one publication is tried before the segment goes back to wait
 COMMIT_S = 10.0
 POLL_S = 1.0
-BACKOFF_S = (0.5, 30.0)  # first and longest pause of a partition
+BACKOFF_S = (0.5, 30.0)  # first and longest pause after Busy
 
 SEGMENTS_TOTAL = Counter("sordino_segments_total", "Segments by outcome", ["outcome"])
 DEADLETTERS_TOTAL = Counter("sordino_deadletters_total", "Dead letters by error code", ["code"])
@@ -57,46 +56,9 @@ class Answer:
 Handle = Callable[[Segment], Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Topics:
-    """The names of the topics."""
-
-    segments: str = SEGMENTS
-    recommendations: str = RECOMMENDATIONS
-    deadletters: str = DEADLETTERS
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaConfig:
-    """
-    Where the brokers are and how to speak with them.
-
-    `security` is passed to kafka-python as it is: `security_protocol`, `sasl_*`, `ssl_*`.
-    """
-
-    servers: tuple[str, ...]
-    group: str = "sordino"
-    security: Mapping[str, Any] = field(default_factory=dict)
-    topics: Topics = Topics()
-    partitions: int = 3  # of topics that are missing and created
-    replication: int = -1  # -1: as the broker is set
-    connect_s: float = 60.0
-    max_poll_s: float = 600.0  # must be longer than the longest analysis of one segment
-    session_s: float = 45.0
-
-    def client(self) -> dict[str, Any]:
-        """Return the settings that each kind of client needs."""
-        return {
-            "bootstrap_servers": list(self.servers),
-            "bootstrap_timeout_ms": int(self.connect_s * 1000),
-            "reconnect_backoff_max_ms": 2000,
-            **self.security,
-        }
-
-
 @dataclass(slots=True)
 class _Wait:
-    """A record that could not be worked on yet; its partition is paused."""
+    """A record that could not be worked on yet, and its partition with it."""
 
     offset: int
     since: float
@@ -110,21 +72,21 @@ class Worker:
 
     A segment's offset is committed only when its answer is stored (`handle` does so before it returns) and
     acknowledged by the broker, so a segment may be handled twice but is never lost; `handle` must be idempotent.
-    Busy pauses the segment's partition and tries again; Poison goes to the dead letters; any other exception leaves
-    `run` with nothing committed.
+    Busy holds up the segment's partition and is tried again; Poison goes to the dead letters; any other exception
+    leaves `run` with nothing committed.
 
     Raises Busy when no broker answers within `connect_s`.
     """
 
     def __init__(self, config: KafkaConfig, handle: Handle) -> None:
-        self._config = config
+        self._topics = config.topics
         self._handle = handle
         self._stop = threading.Event()
         self._waiting: dict[TopicPartition, _Wait] = {}
-        with _reaching(config):
+        with reaching(config):
             ensure_topics(config)
-            self._consumer = _consumer(config)
-            self._producer = _producer(config)
+            self._consumer = join(config)
+        self._publisher = Publisher(config)
 
     def stop(self) -> None:
         """Ask `run` to finish the segment at hand, commit it and leave the group; from any thread or signal."""
@@ -132,15 +94,16 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop`; leaves the group in any case."""
-        self._consumer.subscribe([self._config.topics.segments])
         try:
             while not self._stop.is_set():
-                self._resume_due()
                 for record in self._poll():
-                    self._work_on(record)
+                    if self._too_early(record):
+                        self._let_pass(record)
+                    else:
+                        self._work_on(record)
         finally:
             self._consumer.close(autocommit=False, timeout_ms=int(COMMIT_S * 1000))
-            self._producer.close(timeout=COMMIT_S)
+            self._publisher.close(COMMIT_S)
 
     def _poll(self) -> list[Any]:
         # One record at a time: what is not handled yet stays with the broker, for whoever owns the partition then.
@@ -152,6 +115,8 @@ class Worker:
             log.warning("broker away", error=str(error))
             self._stop.wait(POLL_S)
             return []
+        for place in set(self._waiting) - self._consumer.assignment():
+            del self._waiting[place]  # whoever owns the partition now starts from the commit
         return [record for records in batches.values() for record in records]
 
     def _work_on(self, record: Any) -> None:
@@ -192,20 +157,11 @@ class Worker:
         """Send the dead letter and the answer, and wait for the broker's acknowledgement of both."""
         if reason:
             try:
-                self._send(self._config.topics.deadletters, _bury(record, reason))
+                self._publisher.send(self._topics.deadletters, _bury(record, reason))
             except MessageSizeTooLargeError:  # the topic takes less than ours would: say at least where and why
-                self._send(self._config.topics.deadletters, _bury(record, reason, keep=0))
+                self._publisher.send(self._topics.deadletters, _bury(record, reason, keep=0))
         if recommendation:
-            self._send(self._config.topics.recommendations, encode_recommendation(recommendation))
-
-    def _send(self, topic: str, event: Event) -> None:
-        try:
-            sent = self._producer.send(topic, event.value, key=event.key, headers=event.headers)
-            sent.get(timeout=DELIVERY_S + 5)
-        except KafkaError as error:
-            if not error.retriable:
-                raise
-            raise Busy("broker_away", f"the answer was not acknowledged: {error}") from error
+            self._publisher.send(self._topics.recommendations, encode_recommendation(recommendation))
 
     def _commit(self, place: TopicPartition, record: Any) -> None:
         """Commit, waiting while the broker is away: the answer is out, so nothing else is worth doing."""
@@ -231,7 +187,7 @@ class Worker:
         return time.monotonic() - wait.since < busy.patience_s
 
     def _put_back(self, place: TopicPartition, record: Any, busy: Busy) -> None:
-        """Pause the partition in front of this record; polling goes on, so the group keeps this member."""
+        """Go back in front of this record; polling goes on, so the group keeps this member and others are answered."""
         wait = self._waiting.get(place)
         if wait is None or wait.offset != record.offset:
             wait = self._waiting[place] = _Wait(record.offset, time.monotonic())
@@ -241,36 +197,17 @@ class Worker:
         SEGMENTS_TOTAL.labels("busy").inc()
         log.warning("busy", place=place, offset=record.offset, code=busy.code, reason=str(busy), retry_s=pause_s)
         self._consumer.seek(place, record.offset)
-        self._consumer.pause(place)
 
-    def _resume_due(self) -> None:
-        assigned = self._consumer.assignment() or set()
-        for place in set(self._waiting) - assigned:
-            del self._waiting[place]  # whoever owns the partition now starts from the commit
-        paused = self._consumer.paused()
-        for place, wait in self._waiting.items():
-            if place in paused and wait.retry_at <= time.monotonic():
-                self._consumer.resume(place)
+    def _too_early(self, record: Any) -> bool:
+        wait = self._waiting.get(TopicPartition(record.topic, record.partition))
+        return wait is not None and wait.offset == record.offset and time.monotonic() < wait.retry_at
 
-
-def ensure_topics(config: KafkaConfig) -> None:
-    """Create the topics that are missing; what exists is left as it is."""
-    topics = config.topics
-    largest = {topics.segments: MAX_MESSAGE_BYTES, topics.recommendations: MAX_MESSAGE_BYTES}
-    largest[topics.deadletters] = 2 * MAX_MESSAGE_BYTES  # the original as base64
-    admin = KafkaAdminClient(**config.client())
-    try:
-        for name in set(largest) - set(admin.list_topics()):
-            settings = {"max.message.bytes": str(largest[name] + 65_536)}
-            try:
-                admin.create_topics(
-                    [NewTopic(name, config.partitions, config.replication, topic_configs=settings)],
-                    wait_for_metadata=True,
-                )
-            except TopicAlreadyExistsError:
-                log.info("topic was created by another worker meanwhile", topic=name)
-    finally:
-        admin.close()
+    def _let_pass(self, record: Any) -> None:
+        # Not pause() and resume(): kafka-python 3.0 never returns to a partition that was paused with records at hand
+        # once another partition has been read (Fetcher.fetch_records, _paused_partition_records).
+        place = TopicPartition(record.topic, record.partition)
+        self._consumer.seek(place, record.offset)
+        self._stop.wait(max(0.0, min(self._waiting[place].retry_at - time.monotonic(), POLL_S)))
 
 
 @contextmanager
@@ -291,40 +228,3 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
 def _bury(record: Any, reason: Reason, keep: int = MAX_MESSAGE_BYTES) -> Event:
     where = (record.topic, record.partition, record.offset)
     return encode_dead_letter(dead_letter(record.value, where, reason, keep), record.key)
-
-
-@contextmanager
-def _reaching(config: KafkaConfig) -> Iterator[None]:
-    try:
-        yield
-    except KafkaError as error:
-        if not error.retriable:
-            raise
-        raise Busy("kafka_unreachable", f"no Kafka broker answers at {', '.join(config.servers)}: {error}") from error
-
-
-def _consumer(config: KafkaConfig) -> KafkaConsumer:
-    return KafkaConsumer(
-        **config.client(),
-        group_id=config.group,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",  # a new group answers what is waiting
-        allow_auto_create_topics=False,
-        max_partition_fetch_bytes=2 * MAX_MESSAGE_BYTES,
-        max_poll_interval_ms=int(config.max_poll_s * 1000),
-        session_timeout_ms=int(config.session_s * 1000),
-        heartbeat_interval_ms=int(config.session_s * 1000 / 15),
-    )
-
-
-def _producer(config: KafkaConfig) -> KafkaProducer:
-    return KafkaProducer(
-        **config.client(),
-        acks="all",
-        enable_idempotence=True,
-        allow_auto_create_topics=False,
-        max_request_size=3 * MAX_MESSAGE_BYTES,
-        max_block_ms=int(DELIVERY_S * 1000),
-        request_timeout_ms=int(DELIVERY_S * 1000 / 3),
-        delivery_timeout_ms=int(DELIVERY_S * 1000),
-    )

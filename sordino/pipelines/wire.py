@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from sordino.pipelines.failures import Poison
 from sordino.pipelines.messages import DeadLetter, Recommendation, Segment
@@ -167,9 +168,13 @@ _CODES = {
 
 def _invalid_field(error: ValidationError) -> InvalidMessage:
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    first = errors[0]
-    code, text = _CODES.get(first["type"], ("invalid_field", first["msg"]))
-    field = ".".join(str(part) for part in first["loc"])
-    subject = f"field {one_line(field, 80)!r}:" if field else "the message:"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return InvalidMessage(code, one_line(f"{subject} {text}{more}"))
+    errors.sort(key=lambda each: each["type"] != "extra_forbidden")  # a misspelt field says why another is missing
+    code, _ = _CODES.get(errors[0]["type"], ("invalid_field", ""))
+    more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
+    return InvalidMessage(code, one_line("; ".join(_named(each) for each in errors[:3]) + more))
+
+
+def _named(error: ErrorDetails) -> str:
+    _, text = _CODES.get(error["type"], ("", error["msg"]))
+    field = ".".join(str(part) for part in error["loc"])
+    return f"field {one_line(field, 80)!r} {text}" if field else f"the message {text}"
