@@ -240,6 +240,28 @@ def mux(path: Path, audio: Path | None, video: Path | None, *options: str) -> Pa
     return path
 
 
+def _boxes(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int]]:
+    """Walk the boxes of an MP4: each one's name and where its payload begins."""
+    while start + 8 <= end:
+        size, name = struct.unpack_from(">I4s", content, start)
+        yield name, start + 8
+        if name in {b"moov", b"trak", b"mdia", b"edts"}:
+            yield from _boxes(content, start + 8, start + size)
+        start += size
+
+
+def turned(path: Path, source: Path, quarters: int) -> Path:
+    """Copy an MP4, and have its pictures shown with so many quarter turns clockwise, as phones do: by tkhd's matrix."""
+    content = bytearray(source.read_bytes())
+    matrix = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)][quarters]
+    a, b, c, d = (part << 16 for part in matrix)
+    for name, payload in list(_boxes(bytes(content), 0, len(content))):
+        if name == b"tkhd":
+            struct.pack_into(">9i", content, payload + 40, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(bytes(content))
+    return path
+
+
 # --- bad input -------------------------------------------------------------------------------------------------------
 
 
@@ -289,16 +311,6 @@ def huge_picture(path: Path, side: int = 20_000) -> Path:
         content = content.replace(old + between + old, new + between + new)
     path.write_bytes(content)
     return path
-
-
-def _boxes(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int]]:
-    """Walk the boxes of an MP4: each one's name and where its payload begins."""
-    while start + 8 <= end:
-        size, name = struct.unpack_from(">I4s", content, start)
-        yield name, start + 8
-        if name in {b"moov", b"trak", b"mdia", b"edts"}:
-            yield from _boxes(content, start + 8, start + size)
-        start += size
 
 
 def hours(path: Path, claimed: float = 100) -> Path:
