@@ -76,7 +76,8 @@ _ones: Any = intrinsic(_population_count)
 
 
 @njit(cache=True, nogil=True)
-def _distance(a: Any, b: Any, c: Any, d: Any, row: Any) -> Any:
+def distance(a: Any, b: Any, c: Any, d: Any, row: Any) -> Any:
+    """Count the bits in which the words a, b, c, d differ from those of `row`; for kernels."""
     return _ones(a ^ row[0]) + _ones(b ^ row[1]) + _ones(c ^ row[2]) + _ones(d ^ row[3])
 
 
@@ -89,7 +90,7 @@ def _count(index: Hashes, query: Hashes, radius: int) -> NDArray[np.int64]:
         for q in range(len(query)):
             a, b, c, d = query[q]
             for i in range(len(block)):
-                bits = _distance(a, b, c, d, block[i])
+                bits = distance(a, b, c, d, block[i])
                 if bits <= radius:
                     counts[q, bits] += 1
     return counts
@@ -111,7 +112,7 @@ def _collect(
         for q in range(len(query)):
             a, b, c, d = query[q]
             for i in range(len(block)):
-                bits = _distance(a, b, c, d, block[i])
+                bits = distance(a, b, c, d, block[i])
                 if bits < cut[q] or (bits == cut[q] and ties[q] > 0):
                     ties[q] -= bits == cut[q]
                     index_rows[at[q]] = first + i

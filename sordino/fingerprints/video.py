@@ -109,6 +109,6 @@ def _reflection(size: int) -> NDArray[np.float32]:
 
 def _bits(spectrum: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Compare each coefficient with the median of its picture: uint64[n, 4] of float32[n, 16, 16]."""
-    flat = spectrum.reshape(len(spectrum), -1)
-    above = flat > np.median(flat, axis=1, keepdims=True) if len(flat) else flat > 0
+    flat = spectrum.reshape(len(spectrum), spectrum.shape[1] * spectrum.shape[2])
+    above = flat > np.median(flat, axis=1, keepdims=True)
     return np.packbits(above, axis=1).view(np.uint64)
