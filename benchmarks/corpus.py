@@ -121,13 +121,13 @@ def duplicates() -> dict[str, str]:
 
 
 def name_of(path: Path, cache: Path | None = None) -> str:
-    """Return a file's name in results: its package and its own name."""
+    """Return a file's name in results: its package, its folder and its own name."""
     relative = path.relative_to(cache or default_cache())
-    return f"{relative.parts[0]}/{relative.name}"
+    return f"{relative.parts[0]}/{relative.parent.name}/{relative.name}"
 
 
 def credits_of(packages: Iterable[Package], cache: Path | None = None) -> list[Credit]:
-    """Return a credit for each package that is in the cache; the licences are of all it holds, code and pictures too."""
+    """Return a credit for each package in the cache; the licences are of all that it holds, code and pictures too."""
     folder = cache or default_cache()
     found = []
     for package in packages:
