@@ -17,9 +17,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from sordino.monitor.store import Store, StoreError
+from sordino.monitor.store import Store, StoreError, tables
 from sordino.monitor.store.database import connect, migrate
-from sordino.monitor.store.tables import metadata
 from sordino.pipelines.messages import Recommendation
 from tests.monitor import store_samples as samples
 from tests.postgres_server import fresh_database
@@ -46,8 +45,8 @@ def child(program: str, *args: str) -> subprocess.Popen[str]:
 def test_the_tables_are_as_the_migrations_leave_them(store: Store) -> None:
     with store._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, metadata) == []
-        assert set(sa.inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
+        assert compare_metadata(context, tables.metadata) == []
+        assert set(sa.inspect(connection).get_table_names()) == {*tables.metadata.tables, "alembic_version"}
 
 
 def test_opening_again_keeps_what_is_there(database_url: str) -> None:
@@ -73,6 +72,17 @@ def test_a_newer_database_is_refused_and_left_alone(database_url: str) -> None:
         assert connection.scalar(sa.text("SELECT count(*) FROM works")) == 1
         assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "9999"
     engine.dispose()
+
+
+def test_an_answer_with_more_in_it_than_this_program_knows_is_refused_not_cut(store: Store) -> None:
+    store.save(samples.segment(), [], [], samples.recommendation())
+    newer = {**samples.recommendation().model_dump(mode="json"), "of_tomorrow": 1}
+    with store._engine.begin() as connection:
+        connection.execute(tables.recommendations.update().values(message=newer))
+    with pytest.raises(StoreError, match="segment 0 of stream stream") as caught:
+        store.save(samples.segment(), [], [], samples.recommendation())
+    assert caught.value.code == "other_version"
+    assert not caught.value.transient
 
 
 def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:

@@ -42,8 +42,9 @@ class StoreError(Exception):
     The database did not do what was asked, and nothing of it was done.
 
     `code`: `not_found`, `conflict` (it is there already), `stale` (somebody else wrote to the stream meanwhile: read it
-    again), `invalid_value` (no database can hold it), `database_newer`, `database_busy`, `database_unreachable`,
-    `database_full`, `database_read_only`, `database_corrupt`, `database_error`.
+    again), `invalid_value` (no database can hold it), `other_version` (an answer that this program can't read),
+    `database_newer`, `database_busy`, `database_unreachable`, `database_full`, `database_read_only`,
+    `database_corrupt`, `database_error`.
     """
 
     def __init__(self, code: str, message: str) -> None:

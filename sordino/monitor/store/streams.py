@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sordino.fingerprints.model import Region, Span
@@ -119,7 +120,17 @@ def episodes(connection: sa.Connection, stream_id: str) -> list[Episode]:
 
 
 def _read_recommendations(connection: sa.Connection, query: sa.Select[Any]) -> list[Recommendation]:
-    return [Recommendation.model_validate(row["message"]) for row in connection.execute(query).mappings()]
+    return [_recommendation(row) for row in connection.execute(query).mappings()]
+
+
+def _recommendation(row: sa.RowMapping) -> Recommendation:
+    try:
+        return Recommendation.model_validate(row["message"])
+    except (
+        ValidationError
+    ) as error:  # in a rolling upgrade, a newer worker's answer: half of it would be another answer
+        what = f"the answer to segment {row['sequence']} of stream {row['stream_id']}"
+        raise StoreError("other_version", f"{what} was written by another version of this program") from error
 
 
 def _segment_row(segment: Segment, error: str | None) -> dict[str, Any]:
