@@ -40,7 +40,7 @@ def _base64(value: str) -> str:
 
 
 Seconds = Annotated[float, AfterValidator(_finite)]
-StreamSeconds = Annotated[Seconds, Field(ge=0, le=1e9)]  # 30 years: sums of such numbers stay finite
+StreamSeconds = Annotated[float, Field(ge=0, le=1e9)]  # 30 years: sums of such numbers stay finite
 Territory = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]  # ISO 3166-1 alpha-2
 # Databases refuse NUL, terminals and logs are fooled by the other control characters.
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -158,6 +158,7 @@ class Rejected(Message):
     """An alternative that was weighed, and why it was not chosen."""
 
     measure: Measure
+    together_with: tuple[Measure, ...] = ()
     residual_s: float
     collateral_s: float
     why: str

@@ -45,7 +45,7 @@ def decode_segment(value: bytes | None, headers: Headers = ()) -> Segment:
         raise InvalidMessage("empty_message", "the message is empty")
     if len(value) > MAX_MESSAGE_BYTES:
         raise InvalidMessage("message_too_large", f"the message has {len(value)} bytes, over {MAX_MESSAGE_BYTES}")
-    return validate_segment(_parse_object(value))
+    return validate_segment(parse_object(value))
 
 
 def validate_segment(fields: dict[str, Any]) -> Segment:
@@ -126,17 +126,18 @@ def _check_headers(headers: Headers) -> None:
             raise InvalidMessage("unsupported_header", f"header content-type is {one_line(text, 60)!r}, not {_JSON!r}")
 
 
-def _parse_object(value: bytes) -> dict[str, Any]:
+def parse_object(value: bytes) -> dict[str, Any]:
+    """Parse a JSON object, without what Python's parser lets pass; raises InvalidMessage."""
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidMessage("not_utf8", f"the message is not UTF-8 (byte {error.start})") from None
+        raise InvalidMessage("not_utf8", f"it is not UTF-8 (byte {error.start})") from None
     try:
         parsed = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
-        raise InvalidMessage("not_json", f"the message is not JSON: {one_line(str(error), 200)}") from None
+        raise InvalidMessage("not_json", f"it is not JSON: {one_line(str(error), 200)}") from None
     if not isinstance(parsed, dict):
-        raise InvalidMessage("not_an_object", f"the message is JSON, but {_json_kind(parsed)} and no object")
+        raise InvalidMessage("not_an_object", f"it is JSON, but {_json_kind(parsed)} and no object")
     return parsed
 
 
