@@ -88,6 +88,10 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
         "cluster_time_limit": 1000,  # ms: what is decoded comes out soon
         "map_metadata": -1,
         "map_chapters": -1,
+        "sn": None,  # where no track matches the maps, ffmpeg 5 selects some by itself: not these ...
+        "dn": None,
+        **({} if want.audio else {"an": None}),
+        **({} if want.video else {"vn": None}),
         "c:a": "pcm_s16le",
         "ac": 1,
         "ar": want.sample_rate,
@@ -146,7 +150,7 @@ def _limiter(limits: Limits) -> list[str]:
 
 _LINE = re.compile(r"^((?:\[[^]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
 _DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d\.\d+)|N/A)(?:, start: (-?\d+\.\d+))?")
-_STREAM = re.compile(r"^  Stream #\d+:\d+.*?: (Audio|Video): ")
+_STREAM = re.compile(r"^  Stream #\d+:\d+.*?: (Audio|Video): (?!.*\(attached pic\))")
 _SIZE = re.compile(r"Picture size (\d+)x(\d+) (?:is invalid|exceeds)")
 
 
@@ -159,7 +163,7 @@ class Words:
     speaker: str | None = None  # who said the last error
     claimed_s: float | None = None
     start_s: float = 0.0
-    kinds: set[str] = field(default_factory=set)  # of streams: Audio, Video
+    kinds: set[str] = field(default_factory=set)  # of tracks: Audio, Video; cover pictures are none
     picture: tuple[int, int] = (0, 0)  # size of the largest picture that was refused
     errors: list[str] = field(default_factory=list)  # distinct, in order
     not_started: str | None = None  # why, in the words of prlimit or the loader
@@ -226,10 +230,10 @@ class Child:
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self._output, self._errors = self._process.stdout.fileno(), self._process.stderr.fileno()
-        os.set_blocking(self._errors, False)
+        self._stdout, self._stderr = self._process.stdout, self._process.stderr
+        os.set_blocking(self._stderr.fileno(), False)
         self._selector = selectors.DefaultSelector()
-        for pipe in (self._output, self._errors):
+        for pipe in (self._stdout, self._stderr):
             self._selector.register(pipe, selectors.EVENT_READ)
 
     def __enter__(self) -> Self:
@@ -238,7 +242,9 @@ class Child:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.communicate()
+        self._stdout.close()
+        self._stderr.close()
+        self._process.wait()
         self._selector.close()
 
     def read(self, patience_s: float) -> bytes:
@@ -250,30 +256,32 @@ class Child:
         DecoderTooSlow
             All waiting for this child adds up to more than `patience_s`.
         """
-        while self._selector.get_map():
-            ready = self._wait(patience_s)
-            if self._errors in self._selector.get_map():
+        began = time.monotonic() - self._waited_s
+        try:
+            while self._selector.get_map():
+                if (left_s := began + patience_s - time.monotonic()) <= 0:
+                    raise DecoderTooSlow
+                ready = [key.fileobj for key, _ in self._selector.select(left_s)]
                 self._listen()
-            if self._output in ready:
-                if output := os.read(self._output, 1 << 18):
-                    return output
-                self._selector.unregister(self._output)
-        self.status = self._process.wait()
+                if self._stdout in ready:
+                    if output := os.read(self._stdout.fileno(), 1 << 18):
+                        return output
+                    self._selector.unregister(self._stdout)
+            self.status = self._process.wait(max(1.0, began + patience_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise DecoderTooSlow from None
+        finally:
+            self._waited_s = time.monotonic() - began
         return b""
 
-    def _wait(self, patience_s: float) -> list[int]:
-        before = time.monotonic()
-        ready = self._selector.select(max(0.0, patience_s - self._waited_s))
-        self._waited_s += time.monotonic() - before
-        if not ready:
-            raise DecoderTooSlow
-        return [key.fd for key, _ in ready]
-
     def _listen(self) -> None:
-        """Take all that has been said so far."""
+        """Take what has been said so far: a pipe holds no more than one read takes."""
+        if self._stderr not in (key.fileobj for key in self._selector.get_map().values()):
+            return
         try:
-            while said := os.read(self._errors, 1 << 16):
-                self.words.feed(said)
+            said = os.read(self._stderr.fileno(), 1 << 16)
         except BlockingIOError:
             return
-        self._selector.unregister(self._errors)
+        self.words.feed(said)
+        if not said:
+            self._selector.unregister(self._stderr)

@@ -100,8 +100,11 @@ def decode(
 
 def ffmpeg_version() -> str:
     """Return the version of the machine's ffmpeg, or raise `DecoderMissing`."""
-    said = subprocess.run([program("ffmpeg"), "-version"], capture_output=True, check=True, text=True).stdout
-    return said.split()[2]
+    said = subprocess.run([program("ffmpeg"), "-version"], capture_output=True, check=False, text=True)
+    words = said.stdout.split()
+    if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
+        raise DecoderMissing(f"what is installed as ffmpeg does not work: {said.stderr.strip()}")
+    return words[2]
 
 
 class Decoding:
@@ -164,8 +167,15 @@ class Decoding:
                     if not self._delivered_s:
                         errors = [*errors, *(yield from self._run(file, only)).errors]
             if not self._delivered_s:
-                raise self._error(*_why_nothing(first, os.pread(file, 16, 0)))
-            self.warnings = tuple(dict.fromkeys(errors))
+                raise self._error(*_why_nothing(first, self._want, os.pread(file, 16, 0)))
+            self.warnings = tuple(dict.fromkeys([*errors, *self._missed(first.kinds)]))
+
+    def _missed(self, kinds: set[str]) -> Iterator[str]:
+        """Say it where a track gave nothing, as an empty one does without a word from ffmpeg."""
+        if self._want.audio and "Audio" in kinds and not self.audio_s:
+            yield "there is a sound track, but nothing in it could be decoded"
+        if self._want.video and "Video" in kinds and not self.video_s:
+            yield "there is a video track, but nothing in it could be decoded"
 
     def _run(self, file: int, want: Want) -> Generator[Pcm | Frame, None, Words]:
         """Run one child to its end, and return what it said."""
@@ -186,12 +196,14 @@ class Decoding:
             return child.words
 
     def _place(self, block: Block, reader: Reader) -> Iterator[Pcm | Frame]:
+        videos = [track for track in reader.tracks if track.kind == "video"]
         if block.track.kind == "audio":
             yield from self._sound.place(block.time_s, np.frombuffer(block.payload, "<i2"))
-        elif block.track is reader.tracks[-1]:  # the clock
-            self._pictures.tick(block.time_s)
-        else:
-            yield self._pictures.frame(block)
+        elif len(videos) == 2:  # a lone one is a cover picture that ffmpeg selected for want of better
+            if block.track is videos[0]:
+                yield self._pictures.frame(block)
+            else:
+                self._pictures.tick(block.time_s)
         if self._delivered_s > self._limits.duration_s + 1e-3:
             raise self._error("too_long", f"is longer than the {self._limits.duration_s:g} s that are allowed")
 
@@ -217,7 +229,7 @@ class Decoding:
             raise DecoderMissing(f"ffmpeg can't be started under its limits: {child.words.not_started}")
         if child.status == -signal.SIGKILL:
             raise self._error("decoder_limit", "the decoder was killed: out of CPU time or memory")
-        if "Cannot allocate memory" in said or (not self._delivered_s and NO_MEMORY.search(said)):
+        if "Cannot allocate memory" in said or (not self.video_s and NO_MEMORY.search(said)):
             raise self._error("decoder_limit", f"needs more than {self._limits.memory_bytes} bytes of memory")
         if child.status and not said:
             child.words.errors.append(f"ffmpeg ended with status {child.status}")
@@ -245,7 +257,7 @@ def _open(path: str) -> Iterator[int]:
         os.close(file)
 
 
-def _why_nothing(words: Words, head: bytes) -> tuple[str, str]:
+def _why_nothing(words: Words, want: Want, head: bytes) -> tuple[str, str]:
     """Find the code and the message for a file of which nothing was decoded."""
     playlist = next(
         (name for magic, name in PLAYLISTS.items() if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic)), None
@@ -262,6 +274,6 @@ def _why_nothing(words: Words, head: bytes) -> tuple[str, str]:
     if words.format is None:
         known = words.speaker is not None and set(words.speaker.split(",")) & set(FORMATS)
         return ("damaged", last) if known else ("not_media", f"is no audio or video: {last}")
-    if not words.kinds or any("does not contain any stream" in error for error in words.errors):
+    if not words.kinds & ({"Audio", "Video"} if want.audio and want.video else {"Audio" if want.audio else "Video"}):
         return "no_streams", "has none of the wanted tracks"
     return "damaged", last
