@@ -78,10 +78,10 @@ class Worker:
     Raises Busy when no broker answers within `connect_s`.
     """
 
-    def __init__(self, config: KafkaConfig, handle: Handle) -> None:
+    def __init__(self, config: KafkaConfig, handle: Handle, stop: threading.Event | None = None) -> None:
         self._topics = config.topics
         self._handle = handle
-        self._stop = threading.Event()
+        self._stop = stop or threading.Event()
         self._waiting: dict[TopicPartition, _Wait] = {}
         with reaching(config):
             ensure_topics(config)
