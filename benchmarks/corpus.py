@@ -31,38 +31,36 @@ Packages = Mapping[Split, tuple[Package, ...]]
 
 MUSIC: Packages = {
     "tune": (
-        Package("ufoai-music", parts=("/music/",)),
-        Package("supertux-data", parts=("supertux2/music/",)),
         Package("drascula-music", parts=("/audio/",)),
-        Package("asc-music", parts=("/music/",)),
+        Package("freecol", parts=("music/default/",)),
+        Package("singularity-music", parts=("/music/",)),
+        Package("extremetuxracer-data", parts=("etr/music/",)),
+        Package("fretsonfire-songs-sectoid", parts=("songs/",)),
         Package("frozen-bubble-data", parts=("/snd/",)),
+        Package("asterisk-moh-opsound-wav", parts=("/moh/",)),
     ),
     "operate": (
         Package("naev-data", parts=("/snd/music/",)),
         Package("nexuiz-music", parts=("cdtracks/",)),
         Package("hedgewars-data", parts=("Data/Music/",)),
+        Package("supertux-data", parts=("supertux2/music/",)),
         Package("xmoto-data", parts=("Musics/",)),
         Package("lincity-ng-data", parts=("music/default/",)),
-        Package("extremetuxracer-data", parts=("etr/music/",)),
+        Package("asc-music", parts=("/music/",)),
     ),
     "report": (
         Package("wesnoth-1.16-music", parts=("data/core/music/",)),
         Package("supertuxkart-data", parts=("data/music/",)),
-        Package("singularity-music", parts=("/music/",)),
-        Package("fretsonfire-songs-sectoid", parts=("songs/",)),
-        Package("freecol", parts=("music/default/",)),
-        Package("asterisk-moh-opsound-wav", parts=("/moh/",)),
+        Package("ufoai-music", parts=("/music/",)),
         Package("0ad-data", parts=("audio/music/",)),  # 1.4 GB
     ),
 }
 SPEECH: Packages = {
-    "tune": (Package("asterisk-core-sounds-en-g722", parts=("/sounds/",)),),
-    "operate": (
+    "tune": (Package("fillets-ng-data-cs", parts=("/cs/",)),),
+    "operate": (Package("asterisk-core-sounds-en-g722", parts=("/sounds/",)),),
+    "report": (
         Package("asterisk-core-sounds-fr-g722", parts=("/sounds/",)),
         Package("asterisk-prompt-fr-armelle", parts=("/sounds/",)),
-    ),
-    "report": (
-        Package("fillets-ng-data-cs", parts=("/cs/",)),
         Package("pocketsphinx-testdata", parts=("librivox/",)),
     ),
 }
@@ -75,7 +73,11 @@ VIDEO: Packages = {
         Package("freecol", parts=("/video/",)),
         Package("boswars-data", parts=("/intro/",)),
     ),
-    "report": (Package("moviepy", "sdist", "2.2.1", parts=("/trailer_bbb", "/bbb.mp4")),),
+    "report": (
+        Package("moviepy", "sdist", "2.2.1", parts=("/trailer_bbb", "/bbb.mp4")),
+        Package("opencv", "source", parts=("/vtest.avi", "/tree.avi", "/Megamind.avi", "/cup.mp4", "/box.mp4")),
+        Package("pytorch-vision", "source", parts=("/assets/videos/",)),
+    ),
 }
 
 MIN_MUSIC_S = 20.0

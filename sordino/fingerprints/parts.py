@@ -130,7 +130,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _arrays(part: Part) -> dict[str, NDArray[Any]]:
-    tables = {"audio": part.audio, "video": part.video}
+    tables: dict[str, AudioIndex | VideoTable] = {"audio": part.audio, "video": part.video}
     return {f"{name}_{f.name}.npy": getattr(table, f.name) for name, table in tables.items() for f in fields(table)}
 
 

@@ -52,6 +52,7 @@ class _Case:
         return tuple(
             Rejected(
                 measure=option.measures[-1],
+                together_with=option.measures[:-1],
                 residual_s=option.residual_s,
                 collateral_s=option.collateral_s,
                 why=statements.why_rejected(option, self.best, self.tolerated_s, self.subject),
@@ -246,11 +247,12 @@ def _because(segment: Segment, matches: Sequence[Match], findings: Sequence[Find
     passing = [f.episode for f in findings if (f.episode.reference_id, f.episode.track) not in own]
     told: list[tuple[Match | Episode, Span]] = [(match, match.query.shifted(segment.start_s)) for match in matches]
     told += [(episode, episode.query) for episode in passing]
-    wired = [_wire(one, query, work) for one, query in told if (work := works[one.reference_id]) is not None]
-    return tuple(sorted(wired, key=lambda m: (m.query.start_s, m.query.end_s, m.reference_id, m.track)))
+    known = [wired(one, query, work) for one, query in told if (work := works[one.reference_id]) is not None]
+    return tuple(sorted(known, key=lambda m: (m.query.start_s, m.query.end_s, m.reference_id, m.track)))
 
 
-def _wire(found: Match | Episode, query: Span, work: Work) -> messages.Match:
+def wired(found: Match | Episode, query: Span, work: Work) -> messages.Match:
+    """Return a finding as other programs see it; `query` is in the stream's time."""
     region = found.region and PictureRegion.model_validate(
         {side: min(max(at, 0.0), 1.0) for side, at in asdict(found.region).items()}
     )

@@ -1,0 +1,1 @@
+"""The commands of `sordino`, by what they are about."""

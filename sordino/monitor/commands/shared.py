@@ -1,0 +1,90 @@
+"""What the commands have in common: options, the home folder, a turn for every file."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sordino.fingerprints.catalogue import CatalogueError
+from sordino.monitor import settings
+from sordino.monitor.console import Output, tracked
+from sordino.monitor.home import Home, opened
+from sordino.monitor.registration import Ineligible
+from sordino.monitor.store.errors import StoreError
+from sordino.monitor.works import InvalidWork, parse_territory
+from sordino.pipelines.media import MediaError
+
+HOME_HELP = "Folder of database, catalogue and media."
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", envvar="SORDINO_HOME", help=HOME_HELP, show_default="~/.sordino")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
+Paths = Annotated[list[Path], typer.Argument(help="Media files, or folders of them.", metavar="PATH")]
+Account = Annotated[str | None, typer.Option(help="Who publishes.")]
+Territory = Annotated[str | None, typer.Option(help="Where it is shown (ISO 3166).")]
+Commercial = Annotated[bool, typer.Option(help="Whether it sells something.")]
+
+FAILURES = (MediaError, Ineligible, CatalogueError, StoreError, InvalidWork, OSError)
+
+
+@contextmanager
+def home_folder(home: Path | None, **typed: Any) -> Iterator[Home]:
+    """Open the home folder, with what was typed before what is set elsewhere."""
+    with opened(settings.load(home=home, **typed)) as opened_home:
+        yield opened_home
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Turn a value that can't be so into wrong usage."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def situation(account: str | None, territory: str | None, commercial: bool) -> dict[str, Any]:
+    """Return the fields of a segment that say who publishes it, where and what for."""
+    with usage():
+        return {"account": account, "territory": territory and parse_territory(territory), "commercial": commercial}
+
+
+def territories(typed: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the codes of repeated or comma-separated options; raises ValueError."""
+    return tuple(parse_territory(code) for one in typed or () for code in one.split(","))
+
+
+def each_file(paths: Sequence[Path], output: Output, doing: str, work: Callable[[Path], None]) -> None:
+    """Give every file its turn, under a progress bar; one that fails is named, and the next one is worked on."""
+    files, missing = _files(paths)
+    for path in missing:
+        output.failed({"path": str(path)}, "not_found", f"{path}: there is no such file, or nothing in this folder")
+    for path in tracked(files, len(files), doing):
+        try:
+            work(path)
+        except FAILURES as error:
+            message = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            output.failed({"path": str(path)}, getattr(error, "code", "unreadable"), message)
+
+
+def as_values(value: Any) -> dict[str, Any]:
+    """Return a dataclass as what JSON can say."""
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(value).items()}
+
+
+def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files, folders taken apart (hidden files left out), and the paths at which there is nothing."""
+    files: list[Path] = []
+    missing: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            files += inside
+            missing += [] if inside else [path]
+        else:
+            (files if path.is_file() else missing).append(path)
+    return files, missing

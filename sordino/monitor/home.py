@@ -1,0 +1,74 @@
+"""One folder holds the embedded database, the catalogue and the registered media; here they are opened together."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sordino.fingerprints.catalogue import Catalogue
+from sordino.monitor import policy
+from sordino.monitor.policy import Policy
+from sordino.monitor.settings import Settings
+from sordino.monitor.store.store import Store
+from sordino.pipelines.media import Limits
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Everything that an answer needs, opened."""
+
+    settings: Settings
+    store: Store
+    catalogue: Catalogue
+    policy: Policy
+
+    @property
+    def segment_limits(self) -> Limits:
+        """What a segment or short video may cost; works may be as long as a film."""
+        return Limits(duration_s=self.settings.max_segment_s)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Home]:
+    """Open the home folder, which is made if it is not there; raises StoreError, CatalogueError, PolicyError."""
+    rules = policy.load(settings.policy)
+    if settings.regime is not None:
+        rules = rules.model_copy(update={"regime": settings.regime})
+    catalogue = Catalogue.open(settings.home / "catalogue")
+    with Store.open(settings.store_url) as store:
+        yield Home(settings, store, catalogue, rules)
+
+
+def keep_media(home: Path, source: Path) -> str:
+    """
+    Copy a file into the media store, where its name is its content's SHA-256, and return that.
+
+    Durable when it returns; a file that is there already is not written again. Raises OSError.
+    """
+    folder = home / "media"
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with source.open("rb") as media, tempfile.NamedTemporaryFile(dir=folder, prefix=".new-", delete=False) as copy:
+        try:
+            while chunk := media.read(CHUNK_BYTES):
+                digest.update(chunk)
+                copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+            Path(copy.name).replace(folder / digest.hexdigest())
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(copy.name)
+            raise
+    return digest.hexdigest()
+
+
+def forget_media(home: Path, sha256: str) -> None:
+    """Delete a file from the media store, as where it turned out that it can't be fingerprinted."""
+    (home / "media" / sha256).unlink(missing_ok=True)

@@ -1,0 +1,101 @@
+"""The route of one segment: analyse, look up, recommend, store."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sordino.fingerprints.model import Match
+from sordino.monitor import timeline
+from sordino.monitor.home import Home
+from sordino.monitor.recommend import recommend
+from sordino.monitor.store.errors import StoreError
+from sordino.monitor.timeline import Episode
+from sordino.pipelines.analyse import Report, analyse
+from sordino.pipelines.consume import Answer, Reason
+from sordino.pipelines.failures import Busy, Poison
+from sordino.pipelines.media import MediaError
+from sordino.pipelines.messages import Recommendation, Segment
+
+TRACKED_S = 15.0  # a work that played so recently is expected to play on
+STALE_RETRIES = 5
+NOTHING = Report((), 0.0, 0.0, ())
+
+
+def process(segment: Segment, media: AbstractContextManager[Path], home: Home) -> Answer:
+    """
+    Answer a segment and store the answer; a segment that has one gets the same again.
+
+    Media that can't be fetched for good or decoded is answered by a review, with the reason. Raises Busy where
+    the store or the storage is away, so that the segment can wait.
+    """
+    try:
+        answered = home.store.segment_answer(segment.stream_id, segment.sequence)
+        if answered is not None:
+            return Answer(answered)
+        expected = _expected(home.store.episodes(segment.stream_id), segment)
+        report, reason = _analysed(segment, media, home, expected)
+        return Answer(_decided(segment, report, reason, home), reason)
+    except StoreError as error:
+        if error.transient:
+            raise Busy(error.code, str(error)) from error
+        raise
+
+
+def _analysed(
+    segment: Segment, media: AbstractContextManager[Path], home: Home, expected: Sequence[Match]
+) -> tuple[Report, Reason | None]:
+    if segment.media is None:  # the stream's end, and nothing else
+        return NOTHING, None
+    try:
+        with media as path:
+            return analyse(path, home.catalogue, expected, home.segment_limits), None
+    except MediaError as error:
+        return NOTHING, (error.code, str(error))
+    except Poison as error:
+        return NOTHING, (error.code, str(error))
+
+
+def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home) -> Recommendation:
+    for _ in range(STALE_RETRIES):
+        stream = home.store.stream(segment.stream_id)
+        episodes = timeline.extend(home.store.episodes(segment.stream_id), segment, report.matches)
+        facts = home.store.facts_for({episode.reference_id for episode in episodes})
+        recommendation = recommend(
+            segment,
+            report.matches,
+            episodes,
+            facts,
+            home.policy,
+            now=datetime.now(UTC),
+            duration_s=report.duration_s or None,
+            tracks=report.tracks or frozenset(("audio", "video")),
+            media_error=reason,
+        )
+        try:
+            error = reason and ": ".join(reason)
+            return home.store.save(segment, recommendation.because, episodes, recommendation, error, stream.revision)
+        except StoreError as refused:
+            if refused.code != "stale":
+                raise
+    raise Busy("stale", f"stream {segment.stream_id} is being written to by others all the time")
+
+
+def _expected(episodes: Sequence[Episode], segment: Segment) -> list[Match]:
+    """Return what was playing just before the segment, in the segment's own time."""
+    recent = (e for e in episodes if 0 <= segment.start_s - e.query.end_s <= TRACKED_S)
+    return [
+        Match(
+            e.reference_id,
+            e.track,
+            e.query.shifted(-segment.start_s),
+            e.reference,
+            e.speed,
+            e.pitch_semitones,
+            e.mirrored,
+            e.region,
+            e.score,
+            e.log10_false_positive,
+        )
+        for e in recent
+    ]

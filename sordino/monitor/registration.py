@@ -1,0 +1,117 @@
+"""A media file becomes a work with one reference."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sordino.monitor.home import Home, forget_media, keep_media
+from sordino.monitor.works import Reference, Work
+from sordino.pipelines import acoustid, analyse
+from sordino.pipelines.analyse import ReferencePrints
+
+MIN_LANDMARKS = 60  # two seconds of music: less than this is found nowhere
+MIN_FRAMES = 3
+
+
+class Ineligible(Exception):  # noqa: N818 - what is said of the file
+    """Media that can't be registered because it could never be recognised; `code` is a word, `str` one line."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What became of a file."""
+
+    reference: Reference
+    warnings: tuple[str, ...]
+
+
+def register(home: Home, path: Path, work: Work, *, kind_is_given: bool = True) -> Registered:
+    """
+    Fingerprint the file and add it as the reference of `work`, which is new; durable when this returns.
+
+    Unless its kind was given, the work is a film where the media has pictures and a recording where it has none.
+
+    The same bytes of the same holder are registered once: the second time returns the first, with a warning. The
+    catalogue is saved before the store, so a kill in between leaves a print that no work owns (and that nothing acts
+    on), never a work that is not looked for. Raises MediaError, DecoderMissing, Ineligible, CatalogueError, StoreError
+    and OSError.
+    """
+    sha256 = keep_media(home.settings.home, path)
+    before = home.store.reference_by_sha256(sha256, work.owners[0].holder)
+    if before is not None:
+        return Registered(before, (f"already registered: the same file is work {before.work_id}",))
+    try:
+        prints = analyse.reference(path, home.catalogue)
+        findings = _examined(path, prints)
+    except Exception:
+        if not _is_kept_for_another(home, sha256):
+            forget_media(home.settings.home, sha256)
+        raise
+    findings += _same_recordings(home, prints)
+    new = Reference(
+        reference_id=f"R{uuid.uuid4().hex[:16]}",
+        work_id=work.work_id,
+        path=str(path),
+        sha256=sha256,
+        audio_s=prints.audio_s,
+        video_s=prints.video_s,
+        chromaprint=prints.chromaprint,
+    )
+    home.catalogue.add(new.reference_id, prints.audio, prints.video)
+    home.catalogue.save()
+    kind = work.kind if kind_is_given else "film" if prints.video_s else "recording"
+    home.store.add_work(replace(work, kind=kind, references=(new,), registered=datetime.now(UTC)))
+    return Registered(new, prints.warnings + findings)
+
+
+def withdraw(home: Home, work_id: str) -> Work:
+    """
+    Withdraw a work: nothing acts on it from now on, and its prints leave the catalogue.
+
+    What was found of it stays in the store, its media in the media store: they are evidence. Raises StoreError.
+    """
+    work = home.store.work(work_id)
+    home.store.withdraw_work(work_id)
+    for reference in work.references:
+        home.catalogue.remove(reference.reference_id)
+    home.catalogue.save()
+    return work
+
+
+def _examined(path: Path, prints: ReferencePrints) -> tuple[str, ...]:
+    """Say what of the file can't be recognised; raise where nothing can."""
+    audible = len(prints.audio.frames) >= MIN_LANDMARKS
+    visible = len(prints.video.times_s) >= MIN_FRAMES
+    if not audible and not visible:
+        raise Ineligible(
+            "nothing_to_recognise",
+            f"{path.name}: {prints.audio_s:.1f} s of sound and {prints.video_s:.1f} s of picture have nothing to "
+            "recognise them by (too short, silent, or flat)",
+        )
+    said = []
+    if prints.audio_s and not audible:
+        said.append("its sound is too short or too quiet to be recognised")
+    if prints.video_s and not visible:
+        said.append("its picture is too short or too flat to be recognised")
+    return tuple(said)
+
+
+def _same_recordings(home: Home, prints: ReferencePrints) -> tuple[str, ...]:
+    """Name the works that are this very recording: the index proposes, Chromaprint decides."""
+    works = home.store.facts_for([m.reference_id for m in prints.looks_like]).works
+    said = []
+    for reference_id, work in works.items():
+        theirs = next(r.chromaprint for r in work.references if r.reference_id == reference_id)
+        if prints.chromaprint and theirs and acoustid.is_same_recording(prints.chromaprint, theirs):
+            holders = " and ".join(owner.holder for owner in work.owners)
+            said.append(f"this recording is already registered as {work.work_id} ({work.title}; {holders})")
+    return tuple(said)
+
+
+def _is_kept_for_another(home: Home, sha256: str) -> bool:
+    return any(reference.sha256 == sha256 for reference in home.store.references())
