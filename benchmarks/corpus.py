@@ -112,14 +112,14 @@ def video(split: Split | None = None, cache: Path | None = None) -> list[Path]:
     return _files(VIDEO, split, cache or default_cache(), VIDEO_SUFFIXES | {".ogg"})
 
 
-def duplicates() -> dict[str, str]:
+def duplicates() -> set[frozenset[str]]:
     """
-    Return, for each file known to hold the same recording as another, the name of its group.
+    Return the pairs of files known to hold the same recording, or stems of it, by `name_of`.
 
-    Files are named as by `name_of`; two files of one group are not counted as a false match of each other.
+    Finding one of a pair where the other was planted is no false match.
     """
     rows = [line.split(" | ") for line in DUPLICATES.read_text().splitlines() if line and not line.startswith("#")]
-    return {name: row[0] for row in rows for name in row[1:3]}
+    return {frozenset(row[:2]) for row in rows}
 
 
 def name_of(path: Path, cache: Path | None = None) -> str:

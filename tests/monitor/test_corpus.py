@@ -138,11 +138,32 @@ def test_where_the_machine_lists_no_package_own_lists_are_made(repository: Path,
     assert [words[-1] for words in commands] == ["songs-data", "update", "songs-data"]
 
 
+def test_a_source_package_is_asked_for_by_own_source_lines(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "apt/sources.list.d").mkdir(parents=True)
+    (tmp_path / "apt/sources.list").write_text("deb [trusted=yes] file:/a b main\n# deb off\ndeb-src file:/c b main\n")
+    (tmp_path / "apt/sources.list.d/d.sources").write_text("Types: deb\nURIs: file:/d\n")
+    (tmp_path / "apt/sources.list.d/e.disabled").write_text("deb file:/e b main\n")
+    monkeypatch.setattr(corpus, "APT_FOLDER", tmp_path / "apt")
+    (repository / "songs.tar.gz").write_bytes(tarred({"songs-1/music/one.ogg": b"one", "songs-1/main.c": b"code"}))
+    apt_get(tmp_path, 'cp "$REPOSITORY/songs.tar.gz" .', update="exit 0")
+    package = Package("songs", "source")
+    assert contents(fetch(package, tmp_path / "cache")) == {"songs-1/music/one.ogg": b"one"}
+    assert contents(tmp_path / "cache/.apt-source/sources.list.d") == {
+        "sources.list": b"deb-src [trusted=yes] file:/a b main\n# deb off\ndeb-src file:/c b main\n",
+        "d.sources": b"Types: deb-src\nURIs: file:/d\n",
+    }
+    assert all(f"Dir::Etc::sourceparts={tmp_path}" in line for line in (tmp_path / "calls").read_text().splitlines())
+
+
 @pytest.mark.parametrize(
     ("download", "reason"),
     [
         pytest.param(
-            "echo 'W: a warning' >&2; echo 'E: no route' >&2; exit 100", "apt-get said: E: no route", id="fails"
+            "echo 'W: a warning' >&2; echo 'E: no route' >&2; echo 'E: some failed' >&2; exit 100",
+            "apt-get said: E: no route",
+            id="fails",
         ),
         pytest.param("exit 100", "apt-get said: nothing", id="fails-silently"),
         pytest.param(
