@@ -17,6 +17,8 @@ import ffmpeg
 # Names as `ffmpeg -demuxers` has them; of a demuxer with several names one is enough.
 FORMATS = ("mpegts", "mov", "matroska", "flv", "live_flv", "avi", "wav", "mp3", "aac", "flac", "ogg", "aiff")
 FRAME_SIDE = 320  # pixels of a frame's longer side
+GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-max_error_rate", "1",
+                  "-filter_threads", "1")  # fmt: skip
 MAX_WORDS = 20  # messages that are kept
 MAX_LINE = 4096  # bytes; a hostile file's metadata come as lines too
 DAMAGE = re.compile(
@@ -40,7 +42,7 @@ class Limits:
     pixels: int = 8192 * 4320  # of a picture
     timeout_s: float = 30.0  # of waiting for the decoder, besides a second for each second of media that it delivered
     cpu_s: float = 30.0  # of the decoder, besides a second for each second of `duration_s`
-    memory_bytes: int = 2 << 30  # address space; 8K HEVC with all its reference pictures takes most of it
+    memory_bytes: int = 2 << 30  # address space; 8K H.264 needs 0.8 GB of it, ffmpeg alone 0.3
     threads: int = 1  # more save no CPU time, and a worker is one of many
 
 
@@ -107,10 +109,6 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
     }
     sink = ffmpeg.output(*audio, *video, "pipe:1", **options)
     return list(map(str, sink.compile(cmd=[*_limiter(limits), program("ffmpeg"), *GLOBAL_OPTIONS])))
-
-
-GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-max_error_rate", "1",
-                  "-filter_threads", "1")  # fmt: skip
 
 
 def output_bytes(want: Want, limits: Limits) -> float:

@@ -161,7 +161,8 @@ class Decoding:
         with _open(self._path) as file:
             first = yield from self._run(file, self._want)
             errors = first.errors
-            if not self._delivered_s and first.kinds == {"Audio", "Video"}:
+            both = self._want.audio and self._want.video and first.kinds == {"Audio", "Video"}
+            if both and not self._delivered_s:
                 # ffmpeg writes nothing before every track has begun: one that never does silences the other.
                 for only in (replace(self._want, video=False), replace(self._want, audio=False)):
                     if not self._delivered_s:
@@ -231,7 +232,11 @@ class Decoding:
             raise self._error("decoder_limit", "the decoder was killed: out of CPU time or memory")
         if "Cannot allocate memory" in said or (not self.video_s and NO_MEMORY.search(said)):
             raise self._error("decoder_limit", f"needs more than {self._limits.memory_bytes} bytes of memory")
-        if child.status and not said:
+        if child.status is not None and child.status < 0:
+            if not self._delivered_s:
+                raise self._error("damaged", f"the decoder crashed on it (signal {-child.status})")
+            child.words.errors.append(f"the decoder crashed (signal {-child.status})")
+        elif child.status and not said:
             child.words.errors.append(f"ffmpeg ended with status {child.status}")
 
     def _error(self, code: str, message: str) -> MediaError:

@@ -234,6 +234,7 @@ def test_both_tracks_broken(tmp_path: Path) -> None:
     whole = two_seconds(tmp_path / "whole.mkv")
     synth.ffmpeg("-i", whole, "-c", "copy", "-bsf", "noise=drop=1", path := tmp_path / "broken.mkv")
     assert refusal(path).code == "damaged"
+    assert refusal(path, video=False).code == "damaged"
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------
@@ -302,7 +303,7 @@ def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
         pytest.param("while :; do :; done", "decoder_limit", id="burns CPU"),
         pytest.param("trap '' TERM INT; sleep 1000 & wait", "timeout", id="hangs, with a child of its own"),
         pytest.param("exec yes", "damaged", id="writes rubbish"),
-        pytest.param("kill -SEGV $$", "not_media", id="crashes"),
+        pytest.param("kill -SEGV $$", "damaged", id="crashes"),
     ],
 )
 def test_a_decoder_gone_wild_is_ended(
