@@ -1,0 +1,51 @@
+# `make demo` and `make test` each do all the set-up on a fresh machine; `make help` lists the rest.
+
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo test check lint bench bench-speed schemas clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: system $(READY)  ## Make the virtual environment and install what is needed
+
+system:
+	@PYTHON="$(PYTHON)" sh scripts/system-packages.sh $(SYSTEM_FOR)
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(READY)
+
+demo: setup  ## Show the main job end to end on real media
+	@$(BIN)/sordino demo
+
+test: SYSTEM_FOR = tests
+test: setup  ## Run all tests, on a real Kafka broker and a real PostgreSQL
+	$(BIN)/pytest --quiet
+
+check: lint test  ## Run the linters, the type checker and all tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## Measure accuracy on real media (fetches about 2 GB the first time)
+	$(BIN)/python -m benchmarks.audio
+	$(BIN)/python -m benchmarks.video
+
+bench-speed: setup  ## Measure speed and memory against bare decoding
+	$(BIN)/python -m benchmarks.speed
+
+schemas: setup  ## Write the JSON Schemas and the AsyncAPI document anew
+	$(BIN)/python -m sordino.pipelines.schemas
+
+clean:  ## Remove what was built
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
