@@ -24,7 +24,8 @@ SAMPLE_RATE = 11_025  # Chromaprint's own
 ITEM_S = 4096 / 3 / SAMPLE_RATE  # a Chromaprint has a number each 0.124 s
 KEY_SHIFT, MIN_VOTES = 12, 8  # so many low bits may differ, so many numbers agree at one offset: chance reaches 8
 WINDOW_S, SLACK_S = 6.0, 0.4
-SAME_LAG_S, MIN_SAME_S = 0.002, 12.0  # the same samples lie at one lag for a while; a passage played again doesn't
+SAME_LAG_S = 0.002  # the same samples keep one lag; a passage played again, or a held note, does not ...
+MIN_AGREED_S, MIN_AGREED_SHARE = 12.0, 0.4  # ... for so long, and in so much of what the two have in common
 MIN_CORRELATION = 0.2  # a stem of the same recording under others
 
 
@@ -38,11 +39,13 @@ class Pair:
     votes: int
     correlation: float
     agreed_s: float
+    compared_s: float
 
     @property
     def is_same(self) -> bool:
         """Whether both hold the same recording, or stems of it."""
-        return self.correlation >= MIN_CORRELATION and self.agreed_s >= MIN_SAME_S
+        enough_s = max(MIN_AGREED_S, MIN_AGREED_SHARE * self.compared_s)
+        return self.correlation >= MIN_CORRELATION and self.agreed_s >= enough_s
 
 
 def main() -> None:
@@ -56,8 +59,9 @@ def main() -> None:
 
 
 def _line(pair: Pair) -> str:
+    agreed = f"samples agree at one lag for {pair.agreed_s:.0f} of {pair.compared_s:.0f} s"
     where = f"the second begins {pair.offset_s:+.3f} s into the first"
-    reason = f"samples agree at one lag for {pair.agreed_s:.0f} s, correlation {pair.correlation:.2f}; {where}"
+    reason = f"{agreed}, correlation {pair.correlation:.2f}; {where}"
     return f"{name_of(pair.first)} | {name_of(pair.second)} | {reason}"
 
 
@@ -114,7 +118,7 @@ def _compare(first: Path, second: Path, offset_s: float, votes: int) -> Pair:
     lag_s = float(np.median(places[heard >= np.median(heard)]))
     agreed = np.abs(places - lag_s) <= SAME_LAG_S
     level = float(np.median(heard[agreed])) if agreed.any() else 0.0
-    return Pair(first, second, offset_s + lag_s, votes, level, float(agreed.sum() * WINDOW_S))
+    return Pair(first, second, offset_s + lag_s, votes, level, agreed.sum() * WINDOW_S, len(heard) * WINDOW_S)
 
 
 def _peak(place: NDArray[np.float32], piece: NDArray[np.float32]) -> tuple[float, int]:
