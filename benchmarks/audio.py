@@ -46,7 +46,7 @@ class Query:
 
 def decoded(path: Path, start_s: float = 0.0, length_s: float | None = None) -> NDArray[np.float32]:
     """Return a file's sound, mono at 16 kHz."""
-    bare = ["-f", "g722", "-ar", "16000"] if path.suffix == ".g722" else []
+    bare = ["-f", "g722"] if path.suffix == ".g722" else []
     cut = ["-ss", f"{start_s}"] if start_s else []
     cut += ["-t", f"{length_s}"] if length_s else []
     command = ["ffmpeg", "-v", "error", "-nostdin", *bare, *cut, "-i", f"file:{path}"]

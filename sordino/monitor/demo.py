@@ -24,6 +24,7 @@ from sordino.pipelines.messages import Match, Media, Recommendation, Segment
 
 ACCOUNT = "demo-shop"
 STREAM = "demo-stream"
+GAP_S = 0.1
 
 
 def run(home: Path | None, output: Output, *, real: bool) -> None:
@@ -92,8 +93,8 @@ def _watch_stream(home: Home, output: Output, scene: Scene) -> list[str]:
         at = f"{clock(segment.start_s)}-{clock(segment.start_s + segment.duration_s)}"
         output.done(_values("segment", answer), f"   {at:>11}  {_told(answer)}")
     episodes = home.store.episodes(STREAM)
-    found = union(e.query for e in episodes if e.track == "audio")
-    muted = union(Span(s.start_s, s.end_s) for a in answers for m in a.measures if m.kind == "mute" for s in m.spans)
+    found = _joined(e.query for e in episodes if e.track == "audio")
+    muted = _joined(Span(s.start_s, s.end_s) for a in answers for m in a.measures if m.kind == "mute" for s in m.spans)
     titles = sorted({m.title for a in answers for m in a.because})
     values = {"step": "stream", "found": _pairs(found), "mute": _pairs(muted), "truth": _pairs([truth])}
     kept_s = len(answers) * SEGMENT_S - total_s(muted)
@@ -146,6 +147,11 @@ def _values(step: str, answer: Recommendation) -> dict[str, Any]:
 
 def _kinds(answer: Recommendation) -> set[str]:
     return {measure.kind for measure in answer.measures}
+
+
+def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return the union, with gaps closed that nobody hears."""
+    return tuple(Span(s.start_s, s.end_s - GAP_S) for s in union(Span(s.start_s, s.end_s + GAP_S) for s in spans))
 
 
 def _pairs(spans: Iterable[Span]) -> list[tuple[float, float]]:

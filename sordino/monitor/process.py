@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sordino.fingerprints.model import Match
+from sordino.fingerprints.model import Match, Span
 from sordino.monitor import timeline
 from sordino.monitor.home import Home
 from sordino.monitor.recommend import recommend
@@ -19,6 +20,7 @@ from sordino.pipelines.messages import Recommendation, Segment
 
 TRACKED_S = 15.0  # a work that played so recently is expected to play on
 STALE_RETRIES = 5
+PADDING_S = 0.2
 NOTHING = Report((), 0.0, 0.0, ())
 
 
@@ -57,6 +59,7 @@ def _analysed(
 
 
 def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home) -> Recommendation:
+    report = _fitted(report, segment.duration_s)
     for _ in range(STALE_RETRIES):
         stream = home.store.stream(segment.stream_id)
         episodes = timeline.extend(home.store.episodes(segment.stream_id), segment, report.matches)
@@ -79,6 +82,30 @@ def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home
             if refused.code != "stale":
                 raise
     raise Busy("stale", f"stream {segment.stream_id} is being written to by others all the time")
+
+
+def _fitted(report: Report, declared_s: float) -> Report:
+    """
+    Cut what the codec added: encoders pad the last frame of sound, so segments of one stream would overlap.
+
+    Media that really is of another length than declared is left as it is.
+    """
+    if not declared_s < report.duration_s <= declared_s + PADDING_S:
+        return report
+    matches = tuple(_cut(m, declared_s) for m in report.matches if m.query.start_s < declared_s)
+    return replace(
+        report,
+        matches=matches,
+        audio_s=min(report.audio_s, declared_s),
+        video_s=min(report.video_s, declared_s),
+    )
+
+
+def _cut(match: Match, end_s: float) -> Match:
+    over_s = max(0.0, match.query.end_s - end_s)
+    query = Span(match.query.start_s, match.query.end_s - over_s)
+    reference_end_s = max(match.reference.start_s, match.reference.end_s - over_s * match.speed)
+    return replace(match, query=query, reference=Span(match.reference.start_s, reference_end_s))
 
 
 def _expected(episodes: Sequence[Episode], segment: Segment) -> list[Match]:
