@@ -112,14 +112,19 @@ def video(split: Split | None = None, cache: Path | None = None) -> list[Path]:
     return _files(VIDEO, split, cache or default_cache(), VIDEO_SUFFIXES | {".ogg"})
 
 
-def duplicates() -> set[frozenset[str]]:
+def duplicates() -> dict[str, str]:
     """
-    Return the pairs of files known to hold the same recording, or stems of it, by `name_of`.
+    Return, for each file known to hold the same recording as another, or stems of it, the name of its group.
 
-    Finding one of a pair where the other was planted is no false match.
+    Files are named as by `name_of`, a group by one of them. To find one of a group where another was planted is no
+    false match.
     """
+    groups: dict[str, str] = {}
     rows = [line.split(" | ") for line in DUPLICATES.read_text().splitlines() if line and not line.startswith("#")]
-    return {frozenset(row[:2]) for row in rows}
+    for first, second, _ in rows:
+        kept, merged = groups.get(first, first), groups.get(second, second)
+        groups |= {first: kept, second: kept} | {name: kept for name, group in groups.items() if group == merged}
+    return groups
 
 
 def name_of(path: Path, cache: Path | None = None) -> str:
