@@ -5,7 +5,6 @@ A real Apache Kafka for the tests: one node, KRaft, on loopback, started from wh
 `SORDINO_TEST_KAFKA=none` goes without by hand.
 """
 
-import base64
 import os
 import random
 import shutil
@@ -14,13 +13,13 @@ import socket
 import subprocess
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 VERSION = "3.9.1"
+CLUSTER = "c29yZGluby10ZXN0cy1rYQ"  # any UUID as base64
 START_S = 60
 STOP_S = 30
 
@@ -38,9 +37,13 @@ PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config=\\
+  org.apache.kafka.common.security.plain.PlainLoginModule required user_worker="secret";
 log.dirs={data}
 auto.create.topics.enable=false
 num.network.threads=2
@@ -66,18 +69,25 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self._jars = jars()
         self._folder = folder
-        self._port, controller = free_ports(2)
+        self._port, self._sasl, controller = free_ports(3)
         self._log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
-        properties = PROPERTIES.format(port=self._port, controller=controller, data=folder / "data")
+        data = folder / "data"
+        properties = PROPERTIES.format(port=self._port, sasl=self._sasl, controller=controller, data=data)
         (folder / "server.properties").write_text(properties)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties").wait(START_S)
+        formatting = self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", "server.properties")
+        if formatting.wait(START_S) != 0:
+            raise NoKafkaError(f"Kafka's storage could not be formatted: {self._last_words()}")
 
     @property
     def address(self) -> str:
         """The bootstrap server, `host:port`."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def sasl_address(self) -> str:
+        """The same for SASL_PLAINTEXT, mechanism PLAIN: user `worker`, password `secret`."""
+        return f"127.0.0.1:{self._sasl}"
 
     def start(self) -> "Broker":
         """Start and wait until it accepts connections."""
@@ -89,7 +99,7 @@ class Broker:
             if _listens(self._port):
                 return self
             time.sleep(0.1)
-        raise NoKafkaError(f"Kafka did not start: {self._log.read_text(errors='replace')[-500:]}")
+        raise NoKafkaError(f"Kafka did not start: {self._last_words()}")
 
     def stop(self) -> None:
         """Shut down in order."""
@@ -114,6 +124,9 @@ class Broker:
             self._process.kill()
             self._process.wait(STOP_S)
         self._process = None
+
+    def _last_words(self) -> str:
+        return " / ".join(self._log.read_text(errors="replace").splitlines()[-5:])
 
     def _java(self, main: str, *arguments: str) -> "subprocess.Popen[bytes]":
         # no slf4j binding among the jars: the broker logs nothing, its standard error is kept

@@ -8,17 +8,23 @@ from typing import Any
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import CommitFailedError, KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError
 
 from sordino.pipelines.failures import Busy
 from sordino.pipelines.messages import DEADLETTERS, RECOMMENDATIONS, SEGMENTS
-from sordino.pipelines.wire import MAX_MESSAGE_BYTES, Event
+from sordino.pipelines.wire import MAX_MESSAGE_BYTES, Event, one_line
 
 log = structlog.get_logger()
 
 DELIVERY_S = 30.0  # how long one publication is tried before the caller has to try again
 RECONNECT_S = 2.0  # at most, between two attempts to reach a broker
 OVERHEAD_BYTES = 65_536  # key, headers and batch around the largest value
+
+
+class KafkaRefusedError(Exception):
+    """The brokers answer, but won't do what is asked: wrong settings, wrong password, no permission."""
+
+    code = "kafka_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +75,14 @@ class Publisher:
         """
         Return when the event is acknowledged.
 
-        Raises Busy when the broker is away, KafkaError when it refuses.
+        Raises Busy when the broker is away, MessageSizeTooLargeError (kafka-python's) and KafkaRefusedError.
         """
         try:
             with reaching(self._config):
                 self._producer = self._producer or _producer(self._config)
                 sent = self._producer.send(topic, event.value, key=event.key, headers=event.headers)
                 sent.get(timeout=DELIVERY_S + 5)
-        except (Busy, KafkaError):
+        except (Busy, KafkaRefusedError, MessageSizeTooLargeError):
             self.close(timeout_s=0)  # after one failure an idempotent producer refuses all that follows
             raise
 
@@ -126,13 +132,19 @@ def join(config: KafkaConfig) -> KafkaConsumer:
 
 @contextmanager
 def reaching(config: KafkaConfig) -> Iterator[None]:
-    """Turn the errors that pass by themselves into Busy, with the brokers named."""
+    """Turn Kafka's errors into Busy where they pass by themselves, else into KafkaRefusedError, the brokers named."""
     try:
         yield
+    except (CommitFailedError, MessageSizeTooLargeError):
+        raise  # the caller knows what to do
     except KafkaError as error:
-        if not error.retriable:
-            raise
-        raise Busy("kafka_unreachable", f"no Kafka broker answers at {', '.join(config.servers)}: {error}") from error
+        servers = ", ".join(config.servers)
+        if error.retriable:
+            doubt = ", or it refuses the security settings" if config.security else ""  # kafka-python does not tell
+            raise Busy(
+                "kafka_unreachable", f"no Kafka broker answers at {servers}{doubt}: {one_line(str(error))}"
+            ) from error
+        raise KafkaRefusedError(f"Kafka at {servers} can't be used: {one_line(str(error))}") from error
 
 
 def _producer(config: KafkaConfig) -> KafkaProducer:

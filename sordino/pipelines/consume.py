@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from kafka import OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError, KafkaError, MessageSizeTooLargeError
+from kafka.errors import CommitFailedError, MessageSizeTooLargeError
 from prometheus_client import Counter, Histogram
 
 from sordino.pipelines.broker import KafkaConfig, Publisher, ensure_topics, join, reaching
@@ -75,11 +75,11 @@ class Worker:
     Busy holds up the segment's partition and is tried again; Poison goes to the dead letters; any other exception
     leaves `run` with nothing committed.
 
-    Raises Busy when no broker answers within `connect_s`.
+    Raises Busy when no broker answers within `connect_s`, and KafkaRefusedError, as `run` does later.
     """
 
     def __init__(self, config: KafkaConfig, handle: Handle, stop: threading.Event | None = None) -> None:
-        self._topics = config.topics
+        self._config = config
         self._handle = handle
         self._stop = stop or threading.Event()
         self._waiting: dict[TopicPartition, _Wait] = {}
@@ -108,11 +108,10 @@ class Worker:
     def _poll(self) -> list[Any]:
         # One record at a time: what is not handled yet stays with the broker, for whoever owns the partition then.
         try:
-            batches = self._consumer.poll(timeout_ms=int(POLL_S * 1000), max_records=1)
-        except KafkaError as error:
-            if not error.retriable:
-                raise
-            log.warning("broker away", error=str(error))
+            with reaching(self._config):
+                batches = self._consumer.poll(timeout_ms=int(POLL_S * 1000), max_records=1)
+        except Busy as busy:
+            log.warning("broker away", reason=str(busy))
             self._stop.wait(POLL_S)
             return []
         for place in set(self._waiting) - self._consumer.assignment():
@@ -157,26 +156,25 @@ class Worker:
         """Send the dead letter and the answer, and wait for the broker's acknowledgement of both."""
         if reason:
             try:
-                self._publisher.send(self._topics.deadletters, _bury(record, reason))
+                self._publisher.send(self._config.topics.deadletters, _bury(record, reason))
             except MessageSizeTooLargeError:  # the topic takes less than ours would: say at least where and why
-                self._publisher.send(self._topics.deadletters, _bury(record, reason, keep=0))
+                self._publisher.send(self._config.topics.deadletters, _bury(record, reason, keep=0))
         if recommendation:
-            self._publisher.send(self._topics.recommendations, encode_recommendation(recommendation))
+            self._publisher.send(self._config.topics.recommendations, encode_recommendation(recommendation))
 
     def _commit(self, place: TopicPartition, record: Any) -> None:
         """Commit, waiting while the broker is away: the answer is out, so nothing else is worth doing."""
         offsets = {place: OffsetAndMetadata(record.offset + 1, "", -1)}
         while True:
             try:
-                self._consumer.commit(offsets, timeout_ms=int(COMMIT_S * 1000))
+                with reaching(self._config):
+                    self._consumer.commit(offsets, timeout_ms=int(COMMIT_S * 1000))
                 return
             except CommitFailedError:  # another worker has the partition now and answers again, with the same answer
                 log.warning("not committed: the partition has moved", place=place, offset=record.offset)
                 return
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                log.warning("broker away: commit waits", place=place, offset=record.offset, error=str(error))
+            except Busy as busy:
+                log.warning("broker away: commit waits", place=place, offset=record.offset, reason=str(busy))
                 if self._stop.wait(POLL_S):
                     return
 

@@ -20,7 +20,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
 from sordino.pipelines import consume
-from sordino.pipelines.broker import KafkaConfig, Topics, ensure_topics
+from sordino.pipelines.broker import KafkaConfig, KafkaRefusedError, Topics, ensure_topics
 from sordino.pipelines.consume import Answer, Worker
 from sordino.pipelines.failures import Busy, Poison
 from sordino.pipelines.messages import DeadLetter, Recommendation, Segment
@@ -302,6 +302,50 @@ def test_the_broker_away_for_30_s(own_broker: Broker, kill: bool) -> None:
     answers = recommendations(settings, count)
     assert {a.sequence for a in answers} == set(range(6))
     assert len({a.recommendation_id for a in answers}) == 6  # what came twice is the same
+
+
+def test_a_long_analysis_keeps_the_partition(kafka_broker: str) -> None:
+    settings = config(kafka_broker)
+
+    def slow(segment: Segment) -> None:
+        time.sleep(settings.session_s + 3)
+
+    first, second = Stored(before=slow), Stored(before=slow)
+    publish(settings, segment("live-1", 0))
+    with running(settings, first), running(settings, second):
+        eventually(lambda: committed(settings) == 1)
+    assert len(first.calls + second.calls) == 1
+
+
+def test_a_worker_taken_for_dead_comes_back(kafka_broker: str) -> None:
+    settings = config(kafka_broker, max_poll_s=2.0)
+    handle = Stored()
+    handle.before = lambda segment: time.sleep(5 if len(handle.calls) == 1 else 0)
+    publish(settings, segment("live-1", 0), segment("live-1", 1))
+    with running(settings, handle):
+        eventually(lambda: committed(settings) == 2)
+    assert handle.calls[0] == ("live-1", 0)
+    assert set(handle.calls) == {("live-1", 0), ("live-1", 1)}
+
+
+SASL = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_plain_username": "worker"}
+
+
+def test_security_settings_reach_every_client(own_broker: Broker) -> None:
+    settings = config(own_broker.sasl_address, security=SASL | {"sasl_plain_password": "secret"})
+    publish(KafkaConfig((own_broker.address,), topics=settings.topics), segment("live-1", 0))
+    with running(settings, Stored()):
+        recommendations(KafkaConfig((own_broker.address,), topics=settings.topics), 1)
+
+
+@pytest.mark.parametrize(
+    ("security", "named"),
+    [(SASL | {"sasl_plain_password": "wrong"}, "refuses the security settings"), ({"nonsense": 1}, "nonsense")],
+    ids=["wrong password", "no such setting"],
+)
+def test_wrong_security_settings_are_said_in_one_line(own_broker: Broker, security: dict[str, Any], named: str) -> None:
+    with pytest.raises((KafkaRefusedError, Busy), match=named):
+        Worker(config(own_broker.sasl_address, security=security, connect_s=5.0), Stored())
 
 
 def test_no_broker_is_said_in_one_line() -> None:
