@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from sordino.fingerprints.warm_up import warm_up
 from sordino.monitor.home import opened
 from sordino.monitor.process import process
-from sordino.monitor.settings import Settings
+from sordino.monitor.settings import Settings, SettingsError
 from sordino.pipelines.broker import KafkaConfig
 from sordino.pipelines.consume import Answer, Worker, stopping_on_signals
 from sordino.pipelines.fetch import FetchLimits, local_media
@@ -63,6 +64,7 @@ def run(sources: Sequence[Kafka | Folder], settings: Settings, situation: Mappin
 
     Each source has a thread and a home of its own. One that fails stops all, and its error is raised here.
     """
+    warm_up()
     stop = threading.Event()
     failed: list[BaseException] = []
 
@@ -89,7 +91,10 @@ def run(sources: Sequence[Kafka | Folder], settings: Settings, situation: Mappin
 
 
 def _watch_kafka(source: Kafka, settings: Settings, tell: Tell, stop: threading.Event) -> None:
-    prefixes = parse_prefixes(settings.media_prefixes)
+    try:
+        prefixes = parse_prefixes(settings.media_prefixes)
+    except ValueError as error:
+        raise SettingsError(f"media_prefixes (SORDINO_MEDIA_PREFIXES): {error}") from error
     config = KafkaConfig(source.servers, group=settings.kafka_group, security=settings.kafka_security)
     limits = FetchLimits(max_bytes=settings.max_media_bytes)
     with opened(settings) as home:
@@ -114,12 +119,13 @@ def _watch_folder(
     source: Folder, settings: Settings, situation: Mapping[str, Any], tell: Tell, stop: threading.Event
 ) -> None:
     place: tuple[Place, ...] = parse_prefixes([source.path.resolve().as_uri() + "/"])
+    limits = FetchLimits(max_bytes=settings.max_media_bytes)
     with opened(settings) as home:
 
         def handle(segment: Segment) -> Answer:
             known = {name: value for name, value in situation.items() if getattr(segment, name) in (None, False)}
             segment = segment.model_copy(update=known)
-            return process(segment, local_media(segment, place), home)
+            return process(segment, local_media(segment, place, limits), home)
 
         folder = FolderSource(source.path, home.store.segment_end_s)
         log.info("watching", folder=str(source.path))

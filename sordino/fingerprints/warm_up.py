@@ -1,0 +1,31 @@
+"""
+Compiles the kernels, so that the first segment of a worker is not the slow one.
+
+numba keeps the machine code beside the modules (or in the user's cache where it may not write there), so this takes
+seconds once after an installation and next to nothing afterwards. `python -m sordino.fingerprints.warm_up`
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from sordino.fingerprints import audio, video
+from sordino.fingerprints.catalogue import Catalogue
+
+
+def warm_up() -> None:
+    """Register and find a few seconds of noise, in sound and picture."""
+    rng = np.random.default_rng(0)
+    sound = rng.integers(-3000, 3000, 12 * 16_000).astype(np.int16)
+    pictures = [rng.integers(0, 256, (90, 160)).astype(np.uint8) for _ in range(8)]
+    times_s = np.arange(len(pictures)) / 2
+    with tempfile.TemporaryDirectory() as folder:
+        catalogue = Catalogue.open(Path(folder) / "catalogue")
+        catalogue.add("noise", audio.reference_print(sound), video.fingerprint(times_s, pictures, 4.0))
+        catalogue.save()
+        catalogue.find(audio.query_print(sound), video.fingerprint(times_s, pictures, 4.0, mirrored=True))
+
+
+if __name__ == "__main__":
+    warm_up()
