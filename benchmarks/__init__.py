@@ -1,0 +1,1 @@
+"""How well, how fast, how far: on real media, by hand, with results in RESULTS.md."""

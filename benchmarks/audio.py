@@ -99,7 +99,7 @@ def queries(
     """Yield excerpts of random tracks, under speech where `db` says how far."""
     length = round(QUERY_S * RATE)
     while n:
-        track = tracks[rng.integers(len(tracks))]
+        track = tracks[int(rng.integers(len(tracks)))]
         longest_s = prints([track])[track].duration_s - QUERY_S
         start_s = float(rng.uniform(0, max(longest_s, 0)))
         music = decoded(track, start_s, QUERY_S)
@@ -138,31 +138,43 @@ def split_tracks(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def calibrate(n: int) -> None:
-    """Print `TAILS` as fitted on the packages that thresholds are set on."""
+    """Print the tails as fitted on the packages that thresholds are set on."""
     rng = np.random.default_rng(1)
     references = prints(corpus.music("tune") + corpus.music("report"))
     table = index.build(list(references.values()), PARAMS)
     hours = sum(p.duration_s for p in references.values()) / 3600
     voice, strange = Speech("operate", rng), corpus.music("operate")
-    scores = []
+    searched: list[NDArray[np.float64]] = []
+    expected: list[NDArray[np.float64]] = []
     for db in (None, None, 0.0, -6.0, -12.0):
         for query in queries(strange, n // 5, db, voice, rng):
-            scores.append(_scores(query, table))
-    print(f"{len(scores)} windows without any of the {len(references)} references ({hours:.1f} h)")
-    for name, column in zip(("whole", "run"), np.array(scores).T, strict=True):
-        threshold = float(np.quantile(column, 0.9))
-        decade = float((column[column > threshold] - threshold).mean()) * math.log(10)
-        top = ", ".join(f"{s:.1f}" for s in np.sort(column)[::-1][:8])
-        at = threshold - decade + decade * math.log10(hours / align_audio.TAIL_HOURS) * -1
-        print(f"{name}: TAILS ({at:.2f}, {decade:.2f}) at {align_audio.TAIL_HOURS:g} h; largest: {top}")
+            _score(query, table, rng, searched, expected)
+    print(f"{len(searched)} windows without any of the {len(references)} references ({hours:.1f} h)")
+    more = max(0.0, math.log10(hours / align_audio.SEARCHED_HOURS))
+    for name, scores, shift in (("SEARCHED", searched, more), ("EXPECTED", expected, 0.0)):
+        for kind, column in zip(("whole", "run"), np.array(scores).T, strict=True):
+            threshold = float(np.quantile(column, 0.9))
+            decade = float((column[column > threshold] - threshold).mean()) * math.log(10)
+            top = ", ".join(f"{s:.1f}" for s in np.sort(column)[::-1][:8])
+            print(f"{name} {kind}: Tail({threshold - decade * (1 + shift):.2f}, {decade:.2f}); largest: {top}")
 
 
-def _scores(query: Query, table: index.AudioIndex) -> tuple[float, float]:
+def _score(
+    query: Query,
+    table: index.AudioIndex,
+    rng: np.random.Generator,
+    searched: list[NDArray[np.float64]],
+    expected: list[NDArray[np.float64]],
+) -> None:
+    """Add the deviations that the search reaches, and those of a few poses that are as wrong."""
     part = next(align_audio._windows(audio.query_print(query.sound, PARAMS)))[1]
     chance = align_audio._chance(part.contrast, table)
-    offsets = index.candidates(index.vote(table, part.landmarks), align_audio.CANDIDATES)
-    rows = align_audio._verify(part.contrast, table, offsets, align_audio.JITTER, 0)
-    return tuple((rows[:, k].max() - m) / d if len(rows) else 0.0 for k, (m, d) in zip((2, 4), chance, strict=True))
+    found = index.candidates(index.vote(table, part.landmarks), align_audio.CANDIDATES)
+    rows = align_audio._verify(part.contrast, table, found, align_audio.JITTER, 0)
+    searched.append((rows[:, [2, 4]].max(axis=0) - chance[:, 0]) / chance[:, 1] if len(rows) else np.zeros(2))
+    some = rng.integers(0, int(table.bases[-1]), 5)
+    rows = align_audio._verify(part.contrast, table, some, align_audio.EXPECTED_JITTER, 0)
+    expected.extend((rows[:, [2, 4]] - chance[:, 0]) / chance[:, 1])
 
 
 @dataclass

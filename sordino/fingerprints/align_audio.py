@@ -23,6 +23,7 @@ WINDOW_S = 10.0
 HOP_S = 5.0
 CANDIDATES = 200  # the right one was among so many in 97 % at -12 dB, 10 s, 3 h of references
 JITTER = 3  # frames to each side of a candidate's cell
+EXPECTED_JITTER = 12  # and of a pose that was expected: it was fitted elsewhere in the song
 BINS = 10  # a song may play in a part of the window only: sums over runs of ...
 MIN_BINS = 3  # ... at least so many tenths are weighed too
 MIN_LANDMARKS = 30  # fewer say nothing: a second of most music
@@ -30,11 +31,24 @@ NULL_POSES = 600
 MAX_LOG10_FALSE_POSITIVE = -3.0
 OUTSHONE = 0.5  # another reference in the same stretch needs so much of the strongest one's score
 
-# The chance that a window without the work reaches so many deviations: (where it is 1, deviations a decade), for the
-# sum over the whole window and for the best run; fitted by `python -m benchmarks.audio --calibrate`.
-TAILS = ((3.1, 1.05), (3.6, 1.25))
-TAIL_HOURS = 10.0  # of references when it was fitted; chance grows as their number
-EXPECTED_DISCOUNT = 2.0  # decades: one pose is tested instead of the best of hundreds
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The chance that a window without the work reaches `s` deviations: 10^-((s - `at`) / `decade`), at most 1."""
+
+    at: float
+    decade: float
+
+    def log10(self, score: float) -> float:
+        """Return the logarithm of the chance."""
+        return -max(0.0, score - self.at) / self.decade
+
+
+# For the sum over the whole window and for the best run: of the best of all candidates, and of one pose that was
+# expected. Fitted to real music, alone and under speech, by `python -m benchmarks.audio --calibrate`.
+SEARCHED = (Tail(3.1, 1.05), Tail(3.6, 1.25))
+EXPECTED = (Tail(2.0, 1.0), Tail(2.5, 1.2))
+SEARCHED_HOURS = 10.0  # of references when it was fitted; chance grows as their number
 
 SPEEDS = 1 + np.arange(-10, 11) * 0.002  # what the terms' tolerance lets through
 SHIFTS = np.array([0, -1, 1])  # bands
@@ -67,6 +81,16 @@ class AudioAlignment:
     log10_false_positive: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """A stretch of the query: its standardised contrast, its first frame, and what chance reaches in it."""
+
+    contrast: NDArray[np.float32]
+    first: int
+    index: AudioIndex
+    chance: NDArray[np.float64]  # see `_chance`
+
+
 @dataclass(frozen=True, slots=True)
 class _Hypothesis:
     """A pose that one window supports; frames are the query's."""
@@ -85,7 +109,7 @@ def find(query: AudioQuery, index: AudioIndex, expected: Sequence[Pose] = ()) ->
     `expected` are poses in which a reference is likely to be here (the stream's last segment had it there): they are
     tested one by one, and less evidence is enough.
     """
-    hours = max(float(index.bases[-1]) / query.landmarks.params.frames_per_s / 3600, 0.1)
+    hours = float(index.durations_s.sum()) / 3600
     hypotheses = [h for first, part in _windows(query) for h in _search(part, first, index, expected, hours)]
     found = [a for group in _groups(hypotheses) for a in _localise(query, index, group)]
     return sorted(_distinct(found), key=lambda a: a.log10_false_positive)
@@ -116,49 +140,37 @@ def _search(
     """Return the best pose of every reference that is beyond chance in this window."""
     if not len(part.landmarks.frames) or not len(index.postings):
         return []
-    chance = _chance(part.contrast, index)
-    offsets = candidates(vote(index, part.landmarks), CANDIDATES)
-    proposed = _verify(part.contrast, index, offsets, JITTER, 0)
-    rows = [(row, math.log10(hours / TAIL_HOURS)) for row in proposed]
+    window = _Window(part.contrast, first, index, _chance(part.contrast, index))
+    # Fewer hours do not make chance rarer in proportion: as many candidates are verified in any case.
+    more = max(0.0, math.log10(hours / SEARCHED_HOURS)) if hours else 0.0
+    proposed = candidates(vote(index, part.landmarks), CANDIDATES)
+    hypotheses = [_judge(row, window, SEARCHED, more) for row in _verify(part.contrast, index, proposed, JITTER, 0)]
     for pose in expected:
-        here = index.bases[pose.reference] + pose.start_frame + pose.speed * first
-        rows += [
-            (row, -EXPECTED_DISCOUNT)
-            for row in _verify(part.contrast, index, np.array([round(here)]), JITTER * 4, pose.shift)
-            if row[0] == pose.reference
-        ]
+        here = np.array([round(index.bases[pose.reference] + pose.start_frame + pose.speed * first)])
+        rows = _verify(part.contrast, index, here, EXPECTED_JITTER, pose.shift)
+        hypotheses += [_judge(row, window, EXPECTED, 0.0) for row in rows if row[0] == pose.reference]
     best: dict[int, _Hypothesis] = {}
-    for row, penalty in rows:
-        hypothesis = _judge(row, chance, penalty, first, len(part.contrast), index)
-        if hypothesis.log10_false_positive > MAX_LOG10_FALSE_POSITIVE:
-            continue
-        reference = hypothesis.pose.reference
-        if reference not in best or hypothesis.score > best[reference].score:
-            best[reference] = hypothesis
+    for h in sorted(hypotheses, key=lambda h: h.score):
+        if h.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
+            best[h.pose.reference] = h
     return list(best.values())
 
 
-def _judge(
-    row: NDArray[np.float64],
-    chance: NDArray[np.float64],
-    penalty: float,
-    first: int,
-    n_frames: int,
-    index: AudioIndex,
-) -> _Hypothesis:
+def _judge(row: NDArray[np.float64], window: _Window, tails: tuple[Tail, Tail], more: float) -> _Hypothesis:
     """Take the more surprising of the two sums of a verified row: the whole window, or its best run."""
     reference, whole_offset, whole, run_offset, run, run_first, run_stop = row
-    scores = [(whole - chance[0, 0]) / chance[0, 1], (run - chance[1, 0]) / chance[1, 1]]
-    log10 = [-max(0.0, s - at) / decade for s, (at, decade) in zip(scores, TAILS, strict=True)]
+    scores = (np.array([whole, run]) - window.chance[:, 0]) / window.chance[:, 1]
+    log10 = [tail.log10(score) for tail, score in zip(tails, scores, strict=True)]
     which = int(np.argmin(log10))
-    offset = (whole_offset, run_offset)[which] - index.bases[int(reference)]
+    offset = (whole_offset, run_offset)[which] - window.index.bases[int(reference)]
     start, stop = (0.0, 1.0) if which == 0 else (run_first / BINS, run_stop / BINS)
+    n_frames = len(window.contrast)
     return _Hypothesis(
-        Pose(int(reference), offset - first),
-        first + int(start * n_frames),
-        first + int(stop * n_frames),
+        Pose(int(reference), offset - window.first),
+        window.first + int(start * n_frames),
+        window.first + int(stop * n_frames),
         float(scores[which]),
-        min(0.0, float(log10[which]) + math.log10(2) + penalty),
+        min(0.0, float(log10[which]) + math.log10(2) + more),  # the better of two sums
     )
 
 
