@@ -56,6 +56,8 @@ def build(prints: Sequence[AudioPrint], params: AudioParams) -> AudioIndex:
     bases = np.concatenate([[GAP_FRAMES], GAP_FRAMES + np.cumsum(lengths)]).astype(np.int64)
     if bases[-1] > np.iinfo(np.uint32).max - GAP_FRAMES:
         raise ValueError(f"too long for one index: {bases[-1] / params.frames_per_s / 3600:.0f} hours")
+    if sum(len(p.frames) for p in prints) * params.reference_fanout > np.iinfo(np.uint32).max:
+        raise ValueError("too many landmarks for one index")
     terms, anchors = [np.empty(0, np.int64)], [np.empty(0, np.uint32)]
     for base, p in zip(bases, prints, strict=False):
         term, anchor = pairs(p, params.reference_fanout)
@@ -152,9 +154,10 @@ def _vote(
 
 def candidates(votes: NDArray[np.uint16], limit: int) -> NDArray[np.int64]:
     """
-    Return the offsets (in frames, ascending) of about the `limit` fullest cells, each counted with its next neighbour.
+    Return the offsets (in frames, ascending) of the fullest cells, at most `limit`, each counted with its neighbour.
 
-    Never more than `limit` where counts tell them apart; cells of a single vote are never candidates.
+    Cells of equal counts come all or none, so there may be fewer; only if more than `limit` tie for the fullest (a loop
+    fits everywhere) the first of them are taken. Cells of a single vote are never candidates.
     """
     return _candidates(votes, limit)
 
@@ -165,13 +168,13 @@ def _candidates(votes: NDArray[np.uint16], limit: int) -> NDArray[np.int64]:
     for cell in range(len(votes) - 1):
         histogram[min(np.int64(votes[cell]) + votes[cell + 1], 4095)] += 1
     least, found = 4095, histogram[4095]
-    while least > 2 and found + histogram[least - 1] <= limit:
+    while least > 2 and (found == 0 or found + histogram[least - 1] <= limit):
         least -= 1
         found += histogram[least]
-    out = np.empty(found, np.int64)
+    out = np.empty(min(found, limit), np.int64)
     count = 0
     for cell in range(len(votes) - 1):
-        if np.int64(votes[cell]) + votes[cell + 1] >= least:
+        if count < len(out) and np.int64(votes[cell]) + votes[cell + 1] >= least:
             out[count] = cell << CELL_BITS
             count += 1
     return out[:count]
