@@ -7,13 +7,14 @@ disks alike; a running process notices the new manifest at its next `find`.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +35,29 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A part as the manifest names it."""
+    """A part as the manifest names it; `removed` are those of its references that wait to be left out of a merge."""
 
     name: str
     reference_ids: tuple[str, ...]
     checksums: dict[str, str]
+    removed: frozenset[str] = frozenset()
+
+    @property
+    def present(self) -> frozenset[str]:
+        return frozenset(self.reference_ids) - self.removed
+
+    def without(self, reference_ids: Set[str]) -> "_Entry":
+        return replace(self, removed=self.removed | (reference_ids & frozenset(self.reference_ids)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Generation:
     number: int = 0
     entries: tuple[_Entry, ...] = ()
-    removed: frozenset[str] = frozenset()  # still in a part, until that is merged
 
     @property
     def reference_ids(self) -> frozenset[str]:
-        return frozenset(r for e in self.entries for r in e.reference_ids) - self.removed
+        return frozenset(r for e in self.entries for r in e.present)
 
 
 @dataclass(slots=True)
@@ -112,13 +120,11 @@ class Catalogue:
         """
         Stage a reference; `save` publishes it.
 
-        Raises CatalogueError `other_parameters` for a print of other parameters, `exists` for an id that is taken.
+        Raises CatalogueError `other_parameters` for a print of other parameters, `exists` for an id that is taken; one
+        whose removal is staged is free.
         """
-        if (audio and audio.params != self.audio_params) or (video and video.params != self.video_params):
-            raise CatalogueError(
-                "other_parameters", f"{reference_id}: its print has other parameters than the catalogue"
-            )
-        if reference_id in self.reference_ids or reference_id in self._staged.added:
+        self._check(reference_id, audio, video)
+        if reference_id in self._staged.added or reference_id in self.reference_ids - self._staged.removed:
             raise CatalogueError("exists", f"{reference_id}: already in the catalogue")
         nothing = AudioPrint(self.audio_params, 0.0, np.empty(0, np.int32), np.empty(0, np.int16))
         unseen = VideoPrint(self.video_params, 0.0, np.empty(0), np.empty((0, 4), np.uint64))
@@ -143,7 +149,8 @@ class Catalogue:
                 self.refresh()
                 self._publish()
         except OSError as error:
-            raise CatalogueError("not_saved", f"{self._folder}: {error.strerror}; nothing was changed") from error
+            reason = error.strerror or error  # numpy's own "so many requested and so many written" has no strerror
+            raise CatalogueError("not_saved", f"{self._folder}: {reason}; nothing was changed") from error
         self._staged = _Staged()
 
     def find(self, audio: AudioQuery | None, video: VideoPrint | None, expected: Sequence[Match] = ()) -> list[Match]:
@@ -152,18 +159,22 @@ class Catalogue:
 
         `expected` are earlier matches of the same stream, their query spans shifted into this query's time (so they
         usually end at or before 0): where a reference was just playing, less evidence is enough.
+
+        Raises CatalogueError `other_parameters` for a query of other parameters, and as `open` where another process
+        has published what can't be read.
         """
+        self._check("query", audio.landmarks if audio else None, video)
         self.refresh()
         matches: list[Match] = []
-        for part in self._parts.values():
+        for entry in self._generation.entries:
+            part = self._parts[entry.name]
             found: list[AudioAlignment | VideoAlignment] = []
             if audio is not None:
                 found += align_audio.find(audio, part.audio, _poses(part, expected, audio))
             if video is not None:
                 found += align_video.find(video, part.video.hashes, part.video.times_s, part.video.starts)
-            matches += [_match(part, f) for f in found]
-        present = [m for m in matches if m.reference_id not in self._generation.removed]
-        return sorted(present, key=lambda m: (m.track, m.log10_false_positive))
+            matches += [_match(part, f) for f in found if part.reference_ids[f.ordinal] not in entry.removed]
+        return sorted(matches, key=lambda m: (m.track, m.log10_false_positive))
 
     def refresh(self) -> bool:
         """Take up the generation that is on disk now; say whether it is another. Raises as `open`."""
@@ -180,11 +191,18 @@ class Catalogue:
             return True
         raise CatalogueError("damaged", f"{self._folder}: parts that the manifest names are missing")
 
+    def _check(self, name: str, audio: AudioPrint | None, video: VideoPrint | None) -> None:
+        if (audio and audio.params != self.audio_params) or (video and video.params != self.video_params):
+            raise CatalogueError("other_parameters", f"{name}: its print has other parameters than the catalogue")
+
     def _manifest_seen(self) -> tuple[int, int, int] | None:
+        path = self._folder / MANIFEST
         try:
-            status = (self._folder / MANIFEST).stat()
+            status = path.stat()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise CatalogueError("unreadable", f"{path}: {error.strerror}") from error
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def _read_manifest(self) -> _Generation:
@@ -193,12 +211,15 @@ class Catalogue:
             manifest: dict[str, Any] = json.loads(path.read_text())
             if manifest["format"] > FORMAT:
                 raise CatalogueError("newer", f"{path}: written by a newer version of Sordino")
+            if manifest.pop("checksum") != _checksum(manifest):
+                raise CatalogueError("damaged", f"{path}: the checksum is wrong; restore the file from a copy")
             if manifest["stamp"] != stamp(self.audio_params, self.video_params):
                 raise CatalogueError("other_parameters", f"{path}: its prints have other parameters than these")
             entries = tuple(
-                _Entry(e["name"], tuple(e["reference_ids"]), dict(e["checksums"])) for e in manifest["parts"]
+                _Entry(e["name"], tuple(e["reference_ids"]), dict(e["checksums"]), frozenset(e["removed"]))
+                for e in manifest["parts"]
             )
-            return _Generation(int(manifest["generation"]), entries, frozenset(manifest["removed"]))
+            return _Generation(int(manifest["generation"]), entries)
         except OSError as error:
             raise CatalogueError("unreadable", f"{path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -207,68 +228,57 @@ class Catalogue:
     def _read_part(self, entry: _Entry) -> Part:
         try:
             return parts.read(self._folder / entry.name, entry.reference_ids, entry.checksums)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise CatalogueError("unreadable", f"{self._folder / entry.name}: {error.strerror}") from error
         except (ValueError, EOFError) as error:
             raise CatalogueError("damaged", f"{self._folder / entry.name}: {error}") from error
 
     def _publish(self) -> None:
         """Write the staged prints and those of the small parts as one new part, then the manifest."""
-        removed = self._generation.removed | self._staged.removed
-        added = {i: p for i, p in self._staged.added.items() if i not in self._generation.reference_ids}
-        kept, absorbed = self._merge_plan(len(added))
-        prints = [p for p in self._prints_of(absorbed) if p.reference_id not in removed] + list(added.values())
-        entries = list(kept)
-        if prints:
-            part = parts.build(prints, self.audio_params)
-            name = f"part-{uuid.uuid4().hex[:16]}"
-            try:
-                checksums = parts.write(part, self._folder / name)
-                entries.append(_Entry(name, part.reference_ids, checksums))
-                self._write_manifest(entries, removed)
-            except OSError:
-                shutil.rmtree(self._folder / name, ignore_errors=True)
-                raise
-        else:
-            self._write_manifest(entries, removed)
+        remaining = [e.without(self._staged.removed) for e in self._generation.entries]
+        remaining = [e for e in remaining if e.present]
+        there = {r for e in remaining for r in e.present}
+        added = [p for i, p in self._staged.added.items() if i not in there]
+        kept, absorbed = _merge_plan(remaining, len(added))
+        prints = [*self._prints_of(absorbed), *added]
+        name = f"part-{uuid.uuid4().hex[:16]}"
+        try:
+            if prints:
+                part = parts.build(prints, self.audio_params)
+                kept.append(_Entry(name, part.reference_ids, parts.write(part, self._folder / name)))
+            self._write_manifest(kept)
+        except OSError:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+            raise
+        parts.sync_folder(self._folder)  # outside: from here on the manifest names the new part
         self.refresh()
         self._sweep()
 
-    def _merge_plan(self, n_added: int) -> tuple[list[_Entry], list[_Entry]]:
-        """
-        Choose the parts that go into the new one: the youngest, as long as each is no larger than what it joins.
-
-        So the number of parts grows as the logarithm of the number of references, and each is rewritten as often.
-        """
-        kept, absorbed, size = list(self._generation.entries), [], n_added
-        while kept and len(kept[-1].reference_ids) <= 2 * size:
-            absorbed.append(kept.pop())
-            size += len(absorbed[-1].reference_ids)
-        return kept, absorbed[::-1]
-
     def _prints_of(self, entries: Sequence[_Entry]) -> Iterator[Prints]:
         for entry in entries:
-            for ordinal in range(len(entry.reference_ids)):
-                yield self._parts[entry.name].prints(ordinal, self.audio_params, self.video_params)
+            for ordinal, reference_id in enumerate(entry.reference_ids):
+                if reference_id not in entry.removed:
+                    yield self._parts[entry.name].prints(ordinal, self.audio_params, self.video_params)
 
-    def _write_manifest(self, entries: Sequence[_Entry], removed: frozenset[str] | set[str]) -> None:
-        there = {r for e in entries for r in e.reference_ids}
+    def _write_manifest(self, entries: Sequence[_Entry]) -> None:
         manifest = {
             "format": FORMAT,
             "stamp": stamp(self.audio_params, self.video_params),
             "generation": self._generation.number + 1,
-            "removed": sorted(there & removed),
-            "parts": [{"name": e.name, "reference_ids": e.reference_ids, "checksums": e.checksums} for e in entries],
+            "parts": [asdict(e) | {"removed": sorted(e.removed)} for e in entries],
         }
         new = self._folder / f"{MANIFEST}.new"
         try:
             with new.open("w") as file:
-                json.dump(manifest, file)
+                json.dump(manifest | {"checksum": _checksum(manifest)}, file)
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._folder / MANIFEST)
         except OSError:
             new.unlink(missing_ok=True)
             raise
-        parts.sync_folder(self._folder)
 
     def _sweep(self) -> None:
         """Delete parts that no generation names: merged ones (maps of them stay valid) and those of killed saves."""
@@ -282,6 +292,23 @@ class Catalogue:
         with (self._folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _merge_plan(entries: Sequence[_Entry], n_added: int) -> tuple[list[_Entry], list[_Entry]]:
+    """
+    Choose the parts that go into the new one: the youngest, as long as each is no larger than twice what it joins.
+
+    So the number of parts grows as the logarithm of the number of references, and each is rewritten as often.
+    """
+    kept, absorbed, size = list(entries), [], n_added
+    while kept and len(kept[-1].present) <= 2 * size:
+        absorbed.append(kept.pop())
+        size += len(absorbed[-1].present)
+    return kept, absorbed[::-1]
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(manifest, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _poses(part: Part, expected: Sequence[Match], audio: AudioQuery) -> list[Pose]:
