@@ -59,12 +59,15 @@ class Settings(BaseSettings):
     @field_validator("media_prefixes", mode="after")
     @classmethod
     def _closed(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-        # Without the slash, https://cdn.example would also admit https://cdn.example.attacker.net/
+        """Give a folder its scheme, and every prefix its slash: that it ends at a name's end is then seen, too."""
+        closed = []
         for prefix in prefixes:
-            scheme, separator, place = prefix.partition("://")
-            if not (scheme and separator and place.endswith("/")):
-                raise ValueError(f"{prefix!r} is no prefix: expected SCHEME://PLACE/ with the slash at its end")
-        return prefixes
+            address = Path(prefix).as_uri() if prefix.startswith("/") else prefix
+            scheme, separator, place = address.partition("://")
+            if not (scheme and separator and place):
+                raise ValueError(f"{prefix!r} is no prefix: expected SCHEME://PLACE/ or a folder's absolute path")
+            closed.append(address.rstrip("/") + "/")
+        return tuple(closed)
 
     @property
     def store_url(self) -> str:

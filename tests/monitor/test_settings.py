@@ -45,6 +45,17 @@ def test_the_file_lies_in_the_home_that_the_environment_names(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        pytest.param("https://cdn.example", "https://cdn.example/", id="slash"),
+        pytest.param("/srv/media files", "file:///srv/media%20files/", id="folder"),
+    ],
+)
+def test_prefixes_end_where_a_name_ends(typed: str, meant: str) -> None:
+    assert load(media_prefixes=[typed]).media_prefixes == (meant,)
+
+
+@pytest.mark.parametrize(
     "given",
     [
         pytest.param("file:///in/, https://cdn.example/live/", id="environment"),
@@ -61,8 +72,7 @@ def test_media_prefixes_are_a_list_or_separated_by_commas(given: Any, monkeypatc
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        pytest.param("MEDIA_PREFIXES", "https://cdn.example", "slash at its end", id="prefix that admits other hosts"),
-        pytest.param("MEDIA_PREFIXES", "/srv/media/", "SCHEME://", id="prefix without scheme"),
+        pytest.param("MEDIA_PREFIXES", "cdn.example/live/", "SCHEME://", id="prefix without scheme"),
         pytest.param("MAX_SEGMENT_S", "0", "greater than 0", id="no time"),
         pytest.param("MAX_SEGMENT_S", "nan", "MAX_SEGMENT_S", id="not a number"),
         pytest.param("MAX_MEDIA_BYTES", "much", "valid integer", id="word for a number"),
