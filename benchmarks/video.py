@@ -148,11 +148,12 @@ def render(out: Path, clip: Video, span: Span, filler: Video, filler_s: float, n
     last = "scale=640:360,setsar=1"
     graph = (
         f"[0:v]{same},trim=duration={filler_s},split[before][after];"
-        f"[1:v]trim={span.start_s}:{span.end_s},setpts=PTS-STARTPTS,{same},{TRANSFORMS[name]},{last}[clip];"
+        f"[1:v]setpts=PTS-STARTPTS,{same},{TRANSFORMS[name]},{last}[clip];"
         f"[before][clip][after]concat=n=3:v=1{',scale=-2:240' if '240p' in name else ''}"
     )
     crf = "35" if "crf35" in name else "26"
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(filler.path), "-i", str(clip.path)]
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(filler.path)]
+    command += ["-ss", str(span.start_s), "-t", str(span.duration_s), "-i", str(clip.path)]
     command += ["-filter_complex", graph, "-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, str(out)]
     subprocess.run(command, check=True)
 
