@@ -60,6 +60,7 @@ def _analysed(
 
 def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home) -> Recommendation:
     report = _fitted(report, segment.duration_s)
+    segment = segment.model_copy(update={"duration_s": report.duration_s or segment.duration_s})
     for _ in range(STALE_RETRIES):
         stream = home.store.stream(segment.stream_id)
         episodes = timeline.extend(home.store.episodes(segment.stream_id), segment, report.matches)
@@ -71,7 +72,6 @@ def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home
             facts,
             home.policy,
             now=datetime.now(UTC),
-            duration_s=report.duration_s or None,
             tracks=report.tracks or frozenset(("audio", "video")),
             media_error=reason,
         )

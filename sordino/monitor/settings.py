@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     policy: str = Field(default="default", min_length=1, description="a packaged policy's name, or a .toml file's path")
     regime: str | None = Field(default=None, min_length=1, max_length=64, description="instead of the policy's")
     max_segment_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 3600.0
+    metrics_port: Annotated[int | None, Field(gt=0, lt=65_536)] = Field(
+        default=None, description="where `monitor` serves Prometheus; not set: nowhere"
+    )
+    metrics_host: str = Field(default="127.0.0.1", min_length=1)
     max_media_bytes: Annotated[int, Field(gt=0)] = 4 << 30
 
     @field_validator("home", mode="after")

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from prometheus_client import start_http_server
 
 from sordino.fingerprints.warm_up import warm_up
 from sordino.monitor.home import opened
@@ -64,6 +65,8 @@ def run(sources: Sequence[Kafka | Folder], settings: Settings, situation: Mappin
 
     Each source has a thread and a home of its own. One that fails stops all, and its error is raised here.
     """
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port, settings.metrics_host)
     warm_up()
     stop = threading.Event()
     failed: list[BaseException] = []
@@ -104,13 +107,7 @@ def _watch_kafka(source: Kafka, settings: Settings, tell: Tell, stop: threading.
             tell(answer.recommendation)
             return answer
 
-        worker = Worker(config, handle)
-
-        def stop_worker() -> None:
-            stop.wait()
-            worker.stop()
-
-        threading.Thread(target=stop_worker, daemon=True).start()
+        worker = Worker(config, handle, stop)
         log.info("watching", brokers=source.servers, group=config.group)
         worker.run()
 
