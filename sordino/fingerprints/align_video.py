@@ -153,13 +153,16 @@ def _verify(
         line = chain_video.fit(Hits(times_s[alike], beside.reference_s[alike], beside.sharpness[alike]), search.limits)
     inside = slice(alike[0], alike[-1] + 1)
     bits = np.where(beside.bits <= search.wide_radius, beside.bits, 256)[inside]
-    score, log10_chance = null_video.combine(null_video.log10_tail(bits, beside.compared[inside]), view.hashes[inside])
-    log10_false_positive = min(0.0, log10_chance + null_video.log10_trials(view.comparisons, len(times_s)))
+    evidence = null_video.combine(null_video.log10_tail(bits, beside.compared[inside]), view.hashes[inside])
+    trials = null_video.log10_trials(view.comparisons, len(times_s), evidence.pictures)
+    log10_false_positive = min(0.0, evidence.log10_chance + trials)
     if log10_false_positive > search.max_log10_false_positive:
         return None
     span = _ends(view.query, inside, line, reference)
     mapped = Span(float(max(0.0, line.at(span.start_s))), float(line.at(span.end_s)))
-    return VideoAlignment(reference.ordinal, span, mapped, line.speed, view.mirrored, score, log10_false_positive)
+    return VideoAlignment(
+        reference.ordinal, span, mapped, line.speed, view.mirrored, evidence.score, log10_false_positive
+    )
 
 
 def _longest_run(times_s: Floats, alike: NDArray[np.bool_], weights: Floats, max_gap_s: float) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """How likely chance is: the distribution of Hamming distances between frames that have nothing in common."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,22 +36,37 @@ def log10_tail(bits: NDArray[Any], compared: Any = 1) -> NDArray[np.float64]:
     return nearest
 
 
-def combine(log10_p: NDArray[np.float64], hashes: Hashes) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Of one alignment: minus log10 summed over new pictures, the number of those, and log10 of the chance of that."""
+
+    score: float
+    pictures: float
+    log10_chance: float
+
+
+def combine(log10_p: NDArray[np.float64], hashes: Hashes) -> Evidence:
     """
-    Combine the frames of one alignment: evidence (minus the weighted sum of log10) and log10 of the chance of so much.
+    Combine the frames of one alignment.
 
     Fisher's method; a frame weighs what it shows that no earlier frame showed (0 to 1), so a still picture is one
     observation. `log10_p` float64[n] and `hashes` uint64[n, 4] are those of the query's frames, in order.
     """
     novelty = np.clip((_new_bits(hashes, _EARLIER) - _SAME_BITS) / (_NEW_BITS - _SAME_BITS), 0.0, 1.0)
-    evidence = float(-(novelty * log10_p).sum())
-    return evidence, _log10_gamma_tail(float(novelty.sum()), evidence * math.log(10))
+    score, pictures = float(-(novelty * log10_p).sum()), float(novelty.sum())
+    return Evidence(score, pictures, _log10_gamma_tail(pictures, score * math.log(10)))
 
 
-def log10_trials(comparisons: int, query_frames: int) -> float:
-    """Return log10 of the number of alignments tried: pairs of frames, poses about each, stretches of the query."""
-    stretches = query_frames * (query_frames + 1) / 2
-    return math.log10(max(1.0, float(comparisons) * _POSES * stretches))
+def log10_trials(comparisons: int, query_frames: int, pictures: float) -> float:
+    """
+    Return log10 of the number of alignments that were tried.
+
+    The first picture is chosen among all pairs of frames; the others by the pose about that pair and by the stretch of
+    the query, which a single picture does not have.
+    """
+    choices = _POSES * query_frames * (query_frames + 1) / 2
+    others = min(1.0, max(0.0, pictures - 1))
+    return math.log10(max(1, comparisons)) + others * math.log10(max(1.0, choices))
 
 
 def _log10_gamma_tail(shape: float, x: float) -> float:

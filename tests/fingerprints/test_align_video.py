@@ -139,10 +139,18 @@ def test_one_picture_alike_in_a_strange_film_is_no_match() -> None:
     assert REFERENCES.find(printed(strange)) == []
 
 
+def test_a_still_picture_is_found_where_it_stands() -> None:
+    still, strange = np.repeat(FILMS[0][100:101], 100, axis=0), film(71, 20)
+    reference = table(printed(np.concatenate([strange[:100], still, strange[100:]])))
+    (found,) = reference.find(printed(np.concatenate([film(72, 4), still[:60], film(73, 4)])))
+    assert_near(found.query, Span(4, 10))
+    assert 9 <= found.reference.start_s <= found.reference.end_s <= 21
+
+
 def test_a_still_picture_is_one_observation_however_long_it_is_shown() -> None:
     seconds = [evidence_of_a_still(shown_s) for shown_s in (3, 10, 60)]
     assert seconds[0] == pytest.approx(seconds[2], rel=0.05)
-    moving = null_video.combine(np.full(20, -8.0), printed(shown(FILMS[0], 0, 10)).hashes)[0]
+    moving = null_video.combine(np.full(20, -8.0), printed(shown(FILMS[0], 0, 10)).hashes).score
     assert moving > 3 * seconds[2]
 
 
@@ -150,19 +158,19 @@ def evidence_of_a_still(shown_s: int) -> float:
     noisy = np.repeat(FILMS[0][100:101], shown_s * synth.FPS, axis=0).astype(np.int16)
     noisy += np.random.default_rng(0).integers(-3, 4, size=noisy.shape).astype(np.int16)
     own = printed(np.clip(noisy, 0, 255).astype(np.uint8))
-    return null_video.combine(np.full(len(own.hashes), -8.0), own.hashes)[0]
+    return null_video.combine(np.full(len(own.hashes), -8.0), own.hashes).score
 
 
 @given(st.lists(st.floats(-12, 0), min_size=1, max_size=30), st.integers(0, 1000))
 def test_the_chance_of_independent_frames_is_that_of_fisher(log10_p: list[float], seed: int) -> None:
     hashes = np.random.default_rng(seed).integers(0, 2**64, size=(len(log10_p), 4), dtype=np.uint64)
-    evidence, log10_chance = null_video.combine(np.array(log10_p), hashes)
+    evidence = null_video.combine(np.array(log10_p), hashes)
     # An upper bound of Erlang's tail, and no less than the product alone would say.
-    x = evidence * np.log(10)
+    x = evidence.score * np.log(10)
     terms = np.cumsum([0.0, *np.log(max(x, 1e-300) / np.arange(1, len(log10_p)))])
     exact = (np.logaddexp.reduce(terms) - x) / np.log(10)
-    assert log10_chance >= min(0.0, exact) - 1e-6
-    assert log10_chance >= -evidence - 1e-6
+    assert evidence.log10_chance >= min(0.0, exact) - 1e-6
+    assert evidence.log10_chance >= -evidence.score - 1e-6
 
 
 def test_a_read_only_memory_map_is_enough(tmp_path: Path) -> None:
