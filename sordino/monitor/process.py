@@ -20,7 +20,7 @@ from sordino.pipelines.messages import Recommendation, Segment
 
 TRACKED_S = 15.0  # a work that played so recently is expected to play on
 STALE_RETRIES = 5
-PADDING_S = 0.2
+PADDING_S = 0.2  # a frame of AAC at 8 kHz is 0.13 s
 NOTHING = Report((), 0.0, 0.0, ())
 
 
@@ -60,7 +60,8 @@ def _analysed(
 
 def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home) -> Recommendation:
     report = _fitted(report, segment.duration_s)
-    segment = segment.model_copy(update={"duration_s": report.duration_s or segment.duration_s})
+    if abs(report.duration_s - segment.duration_s) > PADDING_S and report.duration_s:
+        segment = segment.model_copy(update={"duration_s": report.duration_s})
     for _ in range(STALE_RETRIES):
         stream = home.store.stream(segment.stream_id)
         episodes = timeline.extend(home.store.episodes(segment.stream_id), segment, report.matches)
@@ -86,26 +87,29 @@ def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home
 
 def _fitted(report: Report, declared_s: float) -> Report:
     """
-    Cut what the codec added: encoders pad the last frame of sound, so segments of one stream would overlap.
+    Take a segment's length as declared where it is a codec's frame more or less: encoders pad, and cut, the sound.
 
-    Media that really is of another length than declared is left as it is.
+    So consecutive segments of a stream neither overlap nor leave gaps. Other lengths are what the media says.
     """
-    if not declared_s < report.duration_s <= declared_s + PADDING_S:
+    if abs(report.duration_s - declared_s) > PADDING_S:
         return report
-    matches = tuple(_cut(m, declared_s) for m in report.matches if m.query.start_s < declared_s)
+    end_s = min(report.duration_s, declared_s) - 0.01
+    matches = (_ending(m, declared_s) if m.query.end_s >= end_s else m for m in report.matches)
     return replace(
         report,
-        matches=matches,
+        matches=tuple(m for m in matches if m.query.duration_s > 0),
         audio_s=min(report.audio_s, declared_s),
         video_s=min(report.video_s, declared_s),
     )
 
 
-def _cut(match: Match, end_s: float) -> Match:
-    over_s = max(0.0, match.query.end_s - end_s)
-    query = Span(match.query.start_s, match.query.end_s - over_s)
-    reference_end_s = max(match.reference.start_s, match.reference.end_s - over_s * match.speed)
-    return replace(match, query=query, reference=Span(match.reference.start_s, reference_end_s))
+def _ending(match: Match, end_s: float) -> Match:
+    """Move a match's end, in the query and as much in the reference."""
+    query = Span(match.query.start_s, max(match.query.start_s, end_s))
+    reference_end_s = match.reference.end_s + (end_s - match.query.end_s) * match.speed
+    return replace(
+        match, query=query, reference=Span(match.reference.start_s, max(match.reference.start_s, reference_end_s))
+    )
 
 
 def _expected(episodes: Sequence[Episode], segment: Segment) -> list[Match]:
