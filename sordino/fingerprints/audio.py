@@ -19,7 +19,7 @@ from sordino.fingerprints.model import AudioPrint, AudioQuery
 from sordino.fingerprints.params import AudioParams
 
 BLOCK_FRAMES = 3000  # one minute: bounds the memory of a long reference
-SILENCE = 1e-5  # magnitude added before the logarithm: about -90 dB below a full-scale sine
+SILENCE = 1e-5  # magnitude added before the logarithm, 150 dB below a full-scale sine: more makes the level matter
 
 
 def reference_print(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParams | None = None) -> AudioPrint:
