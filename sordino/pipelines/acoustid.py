@@ -6,9 +6,13 @@ print that other databases understand (Lalinský, chromaprint; the bit-error rat
 """
 
 import acoustid
-import chromaprint
 import numpy as np
 from numpy.typing import NDArray
+
+try:
+    import chromaprint
+except ImportError:  # its library is not on this machine; whoever needs it is told so, the rest goes on without
+    chromaprint = None
 
 LENGTH_S = 120  # what AcoustID's own fpcalc takes
 ITEM_S = 0.1238  # 4096 samples at 11,025 Hz, two thirds of them overlapping
@@ -30,11 +34,10 @@ def acoustid_print(pcm: NDArray[np.int16], sample_rate: int) -> str:
 
     Raises AcoustidMissing and TooShort.
     """
+    _require()
     head = np.ascontiguousarray(pcm[: LENGTH_S * sample_rate])
     try:
         compressed: bytes = acoustid.fingerprint(sample_rate, 1, iter([head.tobytes()]), maxlength=LENGTH_S)
-    except acoustid.NoBackendError as error:
-        raise AcoustidMissing("libchromaprint is not installed (Debian: libchromaprint1)") from error
     except acoustid.FingerprintGenerationError as error:
         raise TooShort(f"no Chromaprint: {error}") from error
     text = compressed.decode("ascii")
@@ -44,7 +47,8 @@ def acoustid_print(pcm: NDArray[np.int16], sample_rate: int) -> str:
 
 
 def is_same_recording(one: str, other: str) -> bool:
-    """Tell whether two compressed prints are of one recording, whatever it was encoded with."""
+    """Tell whether two compressed prints are of one recording, whatever it was encoded with; raises AcoustidMissing."""
+    _require()
     return bit_error_rate(_items(one), _items(other)) <= SAME_RECORDING
 
 
@@ -63,6 +67,11 @@ def bit_error_rate(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
         if overlap * 2 >= min(len(one), len(other)) and overlap:
             least = min(least, float(np.bitwise_count(a[:overlap] ^ b[:overlap]).mean()) / 32)
     return least
+
+
+def _require() -> None:
+    if chromaprint is None:
+        raise AcoustidMissing("libchromaprint is not installed (Debian: apt install libchromaprint1)")
 
 
 def _items(compressed: str) -> NDArray[np.uint32]:
