@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sordino.monitor import timeline
+from sordino.monitor.console import one_line
 from sordino.monitor.home import Home
 from sordino.monitor.recommend import recommend, wired
 from sordino.monitor.wording import clock
@@ -75,13 +76,14 @@ def check(home: Home, path: Path, situation: Mapping[str, Any]) -> Checked:
         report = analyse(path, home.catalogue, limits=home.segment_limits)
     except MediaError as refused:
         error = (refused.code, str(refused))
+    name = one_line(path.name)[:256] or "file"  # a file may be called what no stream may
     segment = Segment.model_validate(
         {
-            "stream_id": path.name[:256],
+            "stream_id": name,
             "sequence": 0,
             "start_s": 0.0,
             "duration_s": report.duration_s,
-            "media": Media(uri=path.name),
+            "media": Media(uri=name),
             **situation,
         }
     )

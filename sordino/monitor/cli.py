@@ -7,11 +7,12 @@ import typer
 import sordino
 from sordino.fingerprints.catalogue import CatalogueError
 from sordino.monitor.commands import licences, media, running, works
-from sordino.monitor.console import fail, log_to_stderr
+from sordino.monitor.console import OutputLost, fail, give_up_output, log_to_stderr, take_any_text
 from sordino.monitor.policy import PolicyError
 from sordino.monitor.settings import SettingsError
 from sordino.monitor.store.errors import StoreError
 from sordino.pipelines.acoustid import AcoustidMissing
+from sordino.pipelines.broker import KafkaRefusedError
 from sordino.pipelines.failures import Busy
 from sordino.pipelines.media import DecoderMissing
 
@@ -27,14 +28,28 @@ app.add_typer(licences.app, name="licences")
 for command in (media.match, media.check, running.monitor, running.doctor, running.demo):
     app.command()(command)
 
-WORLD = (SettingsError, PolicyError, CatalogueError, StoreError, DecoderMissing, AcoustidMissing, Busy, OSError)
+WORLD = (
+    SettingsError,
+    PolicyError,
+    CatalogueError,
+    StoreError,
+    DecoderMissing,
+    AcoustidMissing,
+    KafkaRefusedError,
+    Busy,
+    OSError,
+)
 
 
 def main() -> NoReturn:
     """Run the command; what is wrong with the world, not with the program, is told in one line."""
     log_to_stderr()
+    take_any_text()
     try:
         app()
+    except OutputLost as error:
+        give_up_output()
+        raise SystemExit(fail(str(error)).exit_code) from None
     except WORLD as error:
         raise SystemExit(fail(str(error)).exit_code) from None
     raise SystemExit(0)

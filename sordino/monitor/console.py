@@ -1,6 +1,8 @@
 """What commands print: results on standard output, everything else on standard error; and the exit status."""
 
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,12 +12,17 @@ import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 T = TypeVar("T")
 
 DONE, WRONG_USAGE, SOME_FAILED, NOTHING_DONE = 0, 2, 3, 4
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class OutputLost(Exception):  # noqa: N818 - a state of the world
+    """Nobody takes what is printed: the reader of the pipe is gone, or the disk is full."""
 
 
 class Output:
@@ -38,7 +45,7 @@ class Output:
         if self.as_json:
             self._print({**values, "error": error}, "")
         else:
-            errors.print(f"[red]failed[/red] {_plain(one_line(message))}")
+            _complain("failed", message)
 
     def finish(self) -> None:
         """Leave with the status that the contract gives to what happened."""
@@ -46,8 +53,11 @@ class Output:
             raise typer.Exit(SOME_FAILED if self._done else NOTHING_DONE)
 
     def _print(self, values: Mapping[str, Any], text: str) -> None:
-        sys.stdout.write((json.dumps(values, ensure_ascii=False, default=str) if self.as_json else text) + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write((json.dumps(values, ensure_ascii=False, default=str) if self.as_json else text) + "\n")
+            sys.stdout.flush()
+        except OSError as error:  # a type of its own, or it would be taken for a fault of the input at hand
+            raise OutputLost(f"standard output: {error.strerror}") from error
 
 
 def one_line(text: str) -> str:
@@ -57,17 +67,33 @@ def one_line(text: str) -> str:
     >>> one_line("a\nb")
     'a b'
     """
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+def _complain(word: str, message: str) -> None:
+    errors.print(Text.assemble((word, "red"), " ", one_line(message)))  # no markup: the message may hold a file's name
 
 
 def fail(message: str) -> typer.Exit:
     """Print why nothing could be done; raise what it returns."""
-    errors.print(f"[red]sordino:[/red] {_plain(one_line(message))}")
+    _complain("sordino:", message)
     return typer.Exit(NOTHING_DONE)
+
+
+def take_any_text() -> None:
+    r"""
+    Let standard output take any text, in UTF-8 as JSON is.
+
+    A file's name may hold bytes that are none; they are printed as JSON and Python escape them, `\udcff`.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def give_up_output() -> None:
+    """Have what is still buffered go nowhere, or Python would complain about it at the very end."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 @contextmanager

@@ -39,12 +39,20 @@ def _match(home: Home, output: Output, path: Path) -> None:
     output.done(found.as_json(), "\n".join(lines + [f"  {checking.told(m)}" for m in found.matches]))
 
 
+def _regime(typed: str | None) -> str | None:
+    if typed is not None and not 0 < len(typed) <= 64:
+        raise typer.BadParameter("a regime's name has 1 to 64 characters")
+    return typed
+
+
 def check(
     paths: Paths,
     account: Account = None,
     territory: Territory = None,
     commercial: Commercial = False,
-    regime: Annotated[str | None, typer.Option(help="The legal regime, instead of the policy's.")] = None,
+    regime: Annotated[
+        str | None, typer.Option(callback=_regime, help="The legal regime, instead of the policy's.")
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -17,6 +17,7 @@ from sordino.monitor.registration import Ineligible
 from sordino.monitor.store.errors import StoreError
 from sordino.monitor.works import InvalidWork, parse_territory
 from sordino.pipelines.media import MediaError
+from sordino.pipelines.wire import InvalidMessage, validate_segment
 
 HOME_HELP = "Folder of database, catalogue and media."
 HomeOption = Annotated[
@@ -43,14 +44,16 @@ def usage() -> Iterator[None]:
     """Turn a value that can't be so into wrong usage."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, InvalidMessage) as error:
         raise typer.BadParameter(str(error)) from error
 
 
 def situation(account: str | None, territory: str | None, commercial: bool) -> dict[str, Any]:
     """Return the fields of a segment that say who publishes it, where and what for."""
     with usage():
-        return {"account": account, "territory": territory and parse_territory(territory), "commercial": commercial}
+        where = {"account": account, "territory": territory and parse_territory(territory), "commercial": commercial}
+        validate_segment({"stream_id": "any", "sequence": 0, "start_s": 0, "duration_s": 0, "ended": True, **where})
+    return where
 
 
 def territories(typed: Sequence[str] | None) -> tuple[str, ...]:
@@ -67,8 +70,9 @@ def each_file(paths: Sequence[Path], output: Output, doing: str, work: Callable[
         try:
             work(path)
         except FAILURES as error:
-            message = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            output.failed({"path": str(path)}, getattr(error, "code", "unreadable"), message)
+            message = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            named = message if path.name in message else f"{path}: {message}"
+            output.failed({"path": str(path)}, getattr(error, "code", "unreadable"), named)
 
 
 def as_values(value: Any) -> dict[str, Any]:
@@ -81,10 +85,16 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     files: list[Path] = []
     missing: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-            files += inside
-            missing += [] if inside else [path]
-        else:
-            (files if path.is_file() else missing).append(path)
+        there = _at(path)
+        files += there
+        missing += [] if there else [path]
     return files, missing
+
+
+def _at(path: Path) -> list[Path]:
+    try:
+        if path.is_dir():
+            return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        return [path] if path.is_file() else []
+    except OSError:  # a name too long, a folder that may not be looked into
+        return []

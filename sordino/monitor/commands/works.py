@@ -62,7 +62,8 @@ def add(
     with home_folder(home) as opened_home:
 
         def register(path: Path) -> None:
-            work = replace(template, work_id=f"W{uuid.uuid4().hex[:16]}", title=title or one_line(path.stem))
+            named = title or one_line(path.stem) or "untitled"
+            work = replace(template, work_id=f"W{uuid.uuid4().hex[:16]}", title=named)
             _register(opened_home, output, path, work, kind_is_given=bool(kind))
 
         each_file(paths, output, "registering", register)
