@@ -1,5 +1,6 @@
 """A media file becomes a work with one reference."""
 
+import os
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -46,26 +47,33 @@ def register(home: Home, path: Path, work: Work, *, kind_is_given: bool = True) 
     if before is not None:
         return Registered(before, (f"already registered: the same file is work {before.work_id}",))
     try:
-        prints = analyse.reference(path, home.catalogue)
-        findings = _examined(path, prints)
+        return _registered(home, path, work, sha256, kind_is_given=kind_is_given)
     except Exception:
         if not _is_kept_for_another(home, sha256):
             forget_media(home.settings.home, sha256)
         raise
-    findings += _same_recordings(home, prints)
+
+
+def _registered(home: Home, path: Path, work: Work, sha256: str, *, kind_is_given: bool) -> Registered:
+    prints = analyse.reference(path, home.catalogue)
+    findings = _examined(path, prints) + _same_recordings(home, prints)
     new = Reference(
         reference_id=f"R{uuid.uuid4().hex[:16]}",
         work_id=work.work_id,
-        path=str(path),
+        path=os.fsencode(path).decode("utf-8", "backslashreplace"),  # no database takes a name that is no UTF-8
         sha256=sha256,
         audio_s=prints.audio_s,
         video_s=prints.video_s,
         chromaprint=prints.chromaprint,
     )
     home.catalogue.add(new.reference_id, prints.audio, prints.video)
-    home.catalogue.save()
     kind = work.kind if kind_is_given else "film" if prints.video_s else "recording"
-    home.store.add_work(replace(work, kind=kind, references=(new,), registered=datetime.now(UTC)))
+    try:
+        home.catalogue.save()
+        home.store.add_work(replace(work, kind=kind, references=(new,), registered=datetime.now(UTC)))
+    except Exception:
+        home.catalogue.remove(new.reference_id)  # or the next file's save would publish it, and no work would own it
+        raise
     return Registered(new, prints.warnings + findings)
 
 
