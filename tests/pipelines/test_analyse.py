@@ -1,0 +1,152 @@
+"""Media in, matches out: planted works are found where they are, the rest is told as it is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sordino.fingerprints.catalogue import Catalogue
+from sordino.fingerprints.model import Match
+from sordino.pipelines import analyse as module
+from sordino.pipelines.analyse import analyse, reference
+from sordino.pipelines.media import Limits, MediaError
+from tests import synth
+from tests.sample_home import Sources, part, under
+
+
+@pytest.fixture(scope="module")
+def catalogue(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    opened = Catalogue.open(tmp_path_factory.mktemp("catalogue"))
+    for name in ("song.wav", "other song.wav", "film.mp4"):
+        prints = reference(sources.folder / name, opened)
+        opened.add(name, prints.audio, prints.video)
+    opened.save()
+    return opened
+
+
+def only(matches: tuple[Match, ...]) -> Match:
+    (match,) = matches
+    return match
+
+
+def at(match: Match, query: tuple[float, float], start_s: float) -> bool:
+    """Whether both ends are right, in query and reference, to within a second."""
+    ends = (match.query.start_s, match.query.end_s, match.reference.start_s, match.reference.end_s)
+    truth = (*query, start_s, start_s + query[1] - query[0])
+    return all(abs(one - other) <= 1.0 for one, other in zip(ends, truth, strict=True))
+
+
+def test_music_and_pictures_at_once(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
+    sound = under(synth.speech_like(24, 4), part(sources.song, 15, 27), 3, -3)
+    shown = np.concatenate([synth.pictures(8, 31), sources.film[50:150], synth.pictures(6, 32)])
+    report = analyse(synth.clip(tmp_path / "both.mp4", sound, shown), catalogue)
+    found = {match.reference_id: match for match in report.matches}
+    assert set(found) == {"song.wav", "film.mp4"}
+    assert at(found["song.wav"], (3, 15), 15)
+    assert at(found["film.mp4"], (8, 18), 5)
+    assert (found["song.wav"].track, found["film.mp4"].track) == ("audio", "video")
+    assert report.duration_s == pytest.approx(24, abs=0.2)
+    assert report.tracks == {"audio", "video"}
+    assert report.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["clip.ts", "clip.mp4", "clip.webm", "clip.mkv", "clip.flv"])
+def test_every_container_of_a_live_stream(catalogue: Catalogue, sources: Sources, tmp_path: Path, name: str) -> None:
+    shown = np.concatenate([sources.film[100:180], synth.pictures(4, 33)])
+    report = analyse(synth.clip(tmp_path / name, part(sources.song, 10, 22), shown), catalogue)
+    found = {match.reference_id: match for match in report.matches}
+    assert set(found) == {"song.wav", "film.mp4"}
+    assert at(found["song.wav"], (0, 12), 10)
+    assert at(found["film.mp4"], (0, 8), 10)
+
+
+def test_a_clock_that_does_not_start_at_zero(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
+    path = tmp_path / "late.ts"
+    synth.clip(path, part(sources.song, 10, 22), sources.film[100:220], "-output_ts_offset", "3600")
+    report = analyse(path, catalogue)
+    assert report.duration_s == pytest.approx(12, abs=0.2)
+    assert {round(match.query.start_s) for match in report.matches} == {0}
+
+
+@pytest.mark.parametrize("track", ["audio", "video"])
+def test_one_track_alone(catalogue: Catalogue, sources: Sources, tmp_path: Path, track: str) -> None:
+    if track == "audio":
+        report = analyse(synth.wav(tmp_path / "a.wav", part(sources.song, 10, 22)), catalogue)
+        assert (report.audio_s, report.video_s) == (12.0, 0.0)
+    else:
+        report = analyse(synth.clip(tmp_path / "v.mp4", None, sources.film[100:220]), catalogue)
+        assert report.audio_s == 0.0
+        assert report.video_s == pytest.approx(12, abs=0.2)
+    assert report.tracks == {track}
+    assert only(report.matches).track == track
+
+
+def test_pictures_in_a_mirror(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
+    match = only(
+        analyse(synth.clip(tmp_path / "m.mp4", None, sources.film[100:220, :, ::-1].copy()), catalogue).matches
+    )
+    assert match.mirrored
+    assert at(match, (0, 12), 10)
+
+
+def test_a_turned_phone_video_is_seen_upright(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
+    lying = synth.clip(tmp_path / "lying.mp4", None, np.rot90(sources.film[100:220], 1, (1, 2)).copy())
+    match = only(analyse(synth.turned(tmp_path / "turned.mp4", lying, 1), catalogue).matches)
+    assert match.reference_id == "film.mp4"
+    assert not match.mirrored
+
+
+def test_frames_are_described_in_batches_that_leave_no_seam(
+    catalogue: Catalogue, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = reference(sources.folder / "film.mp4", catalogue).video
+    monkeypatch.setattr(module, "FRAMES_AT_ONCE", 7)
+    batched = reference(sources.folder / "film.mp4", catalogue).video
+    assert np.array_equal(whole.times_s, batched.times_s)
+    assert np.array_equal(whole.hashes, batched.hashes)
+    assert whole.duration_s == batched.duration_s == pytest.approx(30, abs=0.2)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2, 1.0])
+def test_sound_too_short_for_anything(catalogue: Catalogue, sources: Sources, tmp_path: Path, seconds: float) -> None:
+    path = synth.wav(tmp_path / "short.wav", part(sources.song, 5, 5 + seconds))
+    report = analyse(path, catalogue)
+    assert report.matches == ()
+    assert report.duration_s == pytest.approx(seconds, abs=0.01)
+    assert reference(path, catalogue).chromaprint is None
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5], ids=["digital silence", "a constant"])
+def test_sound_without_anything_in_it(catalogue: Catalogue, tmp_path: Path, level: float) -> None:
+    path = synth.wav(tmp_path / "flat.wav", np.full(20 * synth.RATE, level, np.float32))
+    assert analyse(path, catalogue).matches == ()
+    prints = reference(path, catalogue)
+    assert prints.looks_like == ()
+    assert level or len(prints.audio.frames) == 0
+
+
+def test_pictures_without_anything_in_them(catalogue: Catalogue, tmp_path: Path) -> None:
+    black = synth.clip(tmp_path / "black.mp4", None, np.zeros((100, 90, 160), np.uint8))
+    assert analyse(black, catalogue).matches == ()
+
+
+def test_one_frame(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
+    report = analyse(synth.clip(tmp_path / "one.mp4", None, sources.film[:1]), catalogue)
+    assert report.matches == ()
+    assert report.tracks == {"video"}
+
+
+def test_what_looks_like_a_new_reference(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
+    again = tmp_path / "again.mp3"
+    synth.ffmpeg("-i", sources.folder / "song.wav", "-b:a", "96k", again)
+    assert {match.reference_id for match in reference(again, catalogue).looks_like} == {"song.wav"}
+    assert reference(sources.speech, catalogue).looks_like == ()
+
+
+def test_limits_and_names_of_bad_files(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"song\.wav") as caught:
+        analyse(sources.folder / "song.wav", catalogue, limits=Limits(duration_s=10))
+    assert caught.value.code == "too_long"
+    for call in (analyse, reference):
+        with pytest.raises(MediaError, match=r"letter\.mp4"):
+            call(synth.text(tmp_path / "letter.mp4"), catalogue)
