@@ -29,7 +29,6 @@ MIN_BINS = 3  # ... at least so many tenths are weighed too
 MIN_LANDMARKS = 30  # fewer say nothing: a second of most music
 NULL_POSES = 600
 MAX_LOG10_FALSE_POSITIVE = -3.0
-OUTSHONE = 0.5  # another reference in the same stretch needs so much of the strongest one's score
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,14 +368,14 @@ def _max_subarray(values: NDArray[np.float32]) -> tuple[int, int]:
 
 
 def _distinct(alignments: Iterable[AudioAlignment]) -> list[AudioAlignment]:
-    """
-    Keep the strongest of several poses of one reference over the same stretch (loops, repeats).
-
-    Other references that are far weaker there go, too: they are in tune with what was found, and that is no accident.
-    """
+    """Keep the strongest of several poses of one reference over the same stretch (loops, repeats)."""
     kept: list[AudioAlignment] = []
     for a in sorted(alignments, key=lambda a: -a.score):
-        rivals = [k for k in kept if k.query.overlap_s(a.query) >= 0.5 * min(k.query.duration_s, a.query.duration_s)]
-        if all(k.ordinal != a.ordinal and a.score >= OUTSHONE * k.score for k in rivals):
+        if not any(k.ordinal == a.ordinal and share_stretch(k.query, a.query) for k in kept):
             kept.append(a)
     return kept
+
+
+def share_stretch(one: Span, other: Span) -> bool:
+    """Tell whether the shorter of two spans lies at least half in the other."""
+    return one.overlap_s(other) >= 0.5 * min(one.duration_s, other.duration_s)

@@ -31,6 +31,7 @@ __all__ = ["Catalogue", "CatalogueError"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+OUTSHINES = 0.5  # of the strongest score in a stretch: a weaker reference says nothing there
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Catalogue:
             if video is not None:
                 found += align_video.find(video, part.video.hashes, part.video.times_s, part.video.starts)
             matches += [_match(part, f) for f in found if part.reference_ids[f.ordinal] not in entry.removed]
-        return sorted(matches, key=lambda m: (m.track, m.log10_false_positive))
+        return sorted(_standing_out(matches), key=lambda m: (m.track, m.log10_false_positive))
 
     def refresh(self) -> bool:
         """Take up the generation that is on disk now; say whether it is another. Raises as `open`."""
@@ -323,6 +324,26 @@ def _poses(part: Part, expected: Sequence[Match], audio: AudioQuery) -> list[Pos
         )
         for m in expected
         if m.track == "audio" and m.reference_id in ordinals
+    ]
+
+
+def _standing_out(matches: Sequence[Match]) -> list[Match]:
+    """
+    Leave out sounds that another reference in the same stretch outshines by far.
+
+    They are in tune with what plays there, and that is no accident: the chance of it was not calibrated. The same
+    recording registered twice scores alike, so both stay.
+    """
+    return [
+        m
+        for m in matches
+        if m.track != "audio"
+        or not any(
+            other.track == "audio"
+            and m.score < OUTSHINES * other.score
+            and align_audio.share_stretch(m.query, other.query)
+            for other in matches
+        )
     ]
 
 
