@@ -238,6 +238,7 @@ def memory(segments: Sequence[LiveSegment], home: Home, size: Size) -> Iterator[
 
 def _work(segments: Sequence[LiveSegment], settings: Settings, size: Size) -> NDArray[np.float64]:
     """Answer segments; return KiB of memory, resident and own, and of the database after each: float64[n, 3]."""
+    cv2.setNumThreads(1)
     run = np.empty((size.memory, 3))
     with opened(settings) as home:
         for k in range(size.memory):
