@@ -1,7 +1,8 @@
 """
 Runs the demo and writes what it prints as a picture: `python scripts/record_demo.py [--composed]`.
 
-The picture is docs/demo.svg, as README.md shows it. A demo that fails leaves the picture that is there.
+The picture is docs/demo.svg, as README.md shows it: the demo's words, with colours and indents added. A demo that fails
+leaves the picture that is there.
 """
 
 import io
@@ -12,17 +13,17 @@ import tempfile
 from pathlib import Path
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 PICTURE = Path(__file__).parents[1] / "docs" / "demo.svg"
-COLUMNS = 100
+COLUMNS = 106
 FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 STYLES = {
     r"^\d\. .*": "bold",
     r"-> allow\b": "green",
     r"-> (mute|blank)\b": "bold yellow",
     r"-> (review|remove)\b": "bold red",
-    r"(?<=\d: )needs a human": "red",
 }
 
 
@@ -49,10 +50,10 @@ def picture(lines: list[str]) -> str:
     """Draw the lines as a terminal shows them; the same lines give the same picture."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor")
     for line in lines:
-        text = Text(line)
+        text = Text(line.lstrip())
         for pattern, style in STYLES.items():
             text.highlight_regex(pattern, style)
-        console.print(text)
+        console.print(Padding(text, (0, 0, 0, len(line) - len(text))))
     svg = console.export_svg(title="sordino", unique_id="demo")
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # no fonts from elsewhere: pages block them
     return re.sub(r"font-family: (Fira Code, monospace|arial);", f"font-family: {FONT};", svg)
