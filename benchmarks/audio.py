@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import corpus
-from sordino.fingerprints import align_audio, audio, index
+from sordino.fingerprints import audio, index, verify_audio
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import AudioPrint, Match
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
@@ -52,7 +52,7 @@ def decoded(path: Path, start_s: float = 0.0, length_s: float | None = None) -> 
     command = ["ffmpeg", "-v", "error", "-nostdin", *bare, *cut, "-i", f"file:{path}"]
     command += ["-ac", "1", "-ar", f"{RATE}", "-f", "s16le", "-"]
     pcm = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
-    return np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
+    return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
 
 
 def prints(paths: Sequence[Path]) -> dict[Path, AudioPrint]:
@@ -144,37 +144,35 @@ def calibrate(n: int) -> None:
     table = index.build(list(references.values()), PARAMS)
     hours = sum(p.duration_s for p in references.values()) / 3600
     voice, strange = Speech("operate", rng), corpus.music("operate")
-    searched: list[NDArray[np.float64]] = []
-    expected: list[NDArray[np.float64]] = []
+    scores: dict[str, list[NDArray[np.float64]]] = {"OUTSTANDING": [], "SEARCHED": [], "EXPECTED": []}
     for db in (None, None, 0.0, -6.0, -12.0):
         for query in queries(strange, n // 5, db, voice, rng):
-            _score(query, table, rng, searched, expected)
-    print(f"{len(searched)} windows without any of the {len(references)} references ({hours:.1f} h)")
-    more = max(0.0, math.log10(hours / align_audio.SEARCHED_HOURS))
-    for name, scores, shift in (("SEARCHED", searched, more), ("EXPECTED", expected, 0.0)):
-        for kind, column in zip(("whole", "run"), np.array(scores).T, strict=True):
+            _score(query, table, rng, scores)
+    print(f"{len(scores['SEARCHED'])} windows without any of the {len(references)} references ({hours:.1f} h)")
+    for name, values in scores.items():
+        more = 0.0 if name == "EXPECTED" else max(0.0, math.log10(hours / verify_audio.SEARCHED_HOURS))
+        for kind, column in zip(("whole", "run"), np.array(values).T, strict=True):
             threshold = float(np.quantile(column, 0.9))
             decade = float((column[column > threshold] - threshold).mean()) * math.log(10)
             top = ", ".join(f"{s:.1f}" for s in np.sort(column)[::-1][:8])
-            print(f"{name} {kind}: Tail({threshold - decade * (1 + shift):.2f}, {decade:.2f}); largest: {top}")
+            print(f"{name} {kind}: Tail({threshold - decade * (1 + more):.2f}, {decade:.2f}); largest: {top}")
 
 
 def _score(
-    query: Query,
-    table: index.AudioIndex,
-    rng: np.random.Generator,
-    searched: list[NDArray[np.float64]],
-    expected: list[NDArray[np.float64]],
+    query: Query, table: index.AudioIndex, rng: np.random.Generator, scores: dict[str, list[NDArray[np.float64]]]
 ) -> None:
     """Add the deviations that the search reaches, and those of a few poses that are as wrong."""
-    part = next(align_audio._windows(audio.query_print(query.sound, PARAMS)))[1]
-    chance = align_audio._chance(part.contrast, table)
-    found = index.candidates(index.vote(table, part.landmarks), align_audio.CANDIDATES)
-    rows = align_audio._verify(part.contrast, table, found, align_audio.JITTER, 0)
-    searched.append((rows[:, [2, 4]].max(axis=0) - chance[:, 0]) / chance[:, 1] if len(rows) else np.zeros(2))
+    first, part = next(verify_audio.windows(audio.query_print(query.sound, PARAMS)))
+    chance = verify_audio.chance(part.contrast, table)
+    window = verify_audio.Window(part.contrast, first, table, chance)
+    found = index.candidates(index.vote(table, part.landmarks), verify_audio.CANDIDATES)
+    rows = verify_audio.verify(part.contrast, table, found, verify_audio.JITTER, 0)
+    best = window.deviations(rows).max(axis=0) if len(rows) else np.zeros(2)
+    scores["SEARCHED"].append(best)
+    scores["OUTSTANDING"].append(best - verify_audio.others_reach(rows[:, 0], window.deviations(rows)))
     some = rng.integers(0, int(table.bases[-1]), 5)
-    rows = align_audio._verify(part.contrast, table, some, align_audio.EXPECTED_JITTER, 0)
-    expected.extend((rows[:, [2, 4]] - chance[:, 0]) / chance[:, 1])
+    rows = verify_audio.verify(part.contrast, table, some, verify_audio.EXPECTED_JITTER, 0)
+    scores["EXPECTED"].extend(window.deviations(rows))
 
 
 @dataclass

@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 
 from sordino.fingerprints import align_audio, align_video, parts
-from sordino.fingerprints.align_audio import AudioAlignment, Pose
+from sordino.fingerprints.align_audio import AudioAlignment
 from sordino.fingerprints.align_video import VideoAlignment
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, VideoPrint
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
+from sordino.fingerprints.verify_audio import Pose
 
 __all__ = ["Catalogue", "CatalogueError"]
 
