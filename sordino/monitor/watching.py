@@ -53,10 +53,17 @@ def parse(source: str) -> Kafka | Folder:
         hosts = [host for host in rest.rstrip("/").split(",") if host]
         if not hosts:
             raise ValueError(f"{source!r} names no host")
-        return Kafka(tuple(host if urlsplit(f"//{host}").port else f"{host}:9092" for host in hosts))
-    if not Path(source).is_dir():
+        return Kafka(tuple(_server(host) for host in hosts))
+    if not source or not Path(source).is_dir():
         raise ValueError(f"{source!r} is no folder")
     return Folder(Path(source))
+
+
+def _server(host: str) -> str:
+    address = urlsplit(f"//{host}")
+    if address.netloc != host or not address.hostname or "@" in host or not host.isprintable() or " " in host:
+        raise ValueError(f"{host!r} is no HOST or HOST:PORT")
+    return host if address.port is not None else f"{host}:9092"
 
 
 def run(sources: Sequence[Kafka | Folder], settings: Settings, situation: Mapping[str, Any], tell: Tell) -> None:
