@@ -27,6 +27,7 @@ BINS = 10  # a song may play in a part of the window only: sums over runs of ...
 MIN_BINS = 3  # ... at least so many tenths are weighed too
 MIN_LANDMARKS = 30  # fewer say nothing: a second of most music
 NULL_POSES = 600
+DEVIATIONS = (0.8, 2.0)  # of chance; more is seen only where the random poses fall on a loop that really plays
 MAX_LOG10_FALSE_POSITIVE = -3.0
 
 
@@ -189,7 +190,7 @@ def chance(contrast: NDArray[np.float32], index: AudioIndex) -> NDArray[np.float
     if len(rows) < NULL_POSES // 20:
         return np.array([[0.0, 1.0], [1.5, 1.0]])
     low, middle, high = np.quantile(rows[:, [2, 4]], [0.16, 0.5, 0.84], axis=0)
-    return np.stack([middle, np.maximum((high - low) / 2, 0.8)], axis=1)
+    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS)], axis=1)
 
 
 def verify(
