@@ -269,7 +269,7 @@ def test_the_kafka_path_of_the_readme(desk: Desk, kafka_broker: str, capsys: pyt
     assert outline(got.measures) == outline(shown.measures)
     assert [outline([row.measure]) for row in got.rejected] == [outline([row.measure]) for row in shown.rejected]
     assert figures(got) == pytest.approx(figures(shown), abs=0.5)
-    assert [match.title for match in got.because] == [match.title for match in shown.because]
+    assert [(match.title, match.track) for match in got.because] == [(m.title, m.track) for m in shown.because]
 
 
 def figures(answer: Recommendation) -> list[float]:
