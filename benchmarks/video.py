@@ -145,7 +145,7 @@ def clips(videos: list[Video], at_most: int) -> Iterator[tuple[Video, Span]]:
 def render(out: Path, clip: Video, span: Span, filler: Video, filler_s: float, name: str) -> None:
     """Write filler, changed clip, filler as one encoded video."""
     same = "scale=640:360,setsar=1,fps=24,format=yuv420p"
-    last = "scale=640:360,setsar=1"
+    last = "scale=640:360,setsar=1,fps=24"  # pieces of one rate: else the encoder is flooded with repeated frames
     graph = (
         f"[0:v]{same},trim=duration={filler_s},split[before][after];"
         f"[1:v]setpts=PTS-STARTPTS,{same},{TRANSFORMS[name]},{last}[clip];"
@@ -155,7 +155,7 @@ def render(out: Path, clip: Video, span: Span, filler: Video, filler_s: float, n
     command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(filler.path)]
     command += ["-ss", str(span.start_s), "-t", str(span.duration_s), "-i", str(clip.path)]
     command += ["-filter_complex", graph, "-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, str(out)]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, timeout=120)
 
 
 def window(whole: VideoPrint, start_s: float, length_s: float) -> VideoPrint:
