@@ -23,7 +23,7 @@ import numpy as np
 from sordino.fingerprints import align_audio, align_video, parts
 from sordino.fingerprints.align_audio import AudioAlignment
 from sordino.fingerprints.align_video import VideoAlignment
-from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, VideoPrint
+from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Span, VideoPrint
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
 from sordino.fingerprints.verify_audio import Pose
@@ -349,15 +349,20 @@ def _standing_out(matches: Sequence[Match]) -> list[Match]:
 
 
 def _match(part: Part, found: AudioAlignment | VideoAlignment) -> Match:
+    """Return an alignment as a match; figures are as long as they mean something: spans to a millisecond."""
     return Match(
         reference_id=part.reference_ids[found.ordinal],
         track="audio" if isinstance(found, AudioAlignment) else "video",
-        query=found.query,
-        reference=found.reference,
-        speed=found.speed,
-        pitch_semitones=found.pitch_semitones if isinstance(found, AudioAlignment) else 0.0,
+        query=_to_ms(found.query),
+        reference=_to_ms(found.reference),
+        speed=round(found.speed, 5),
+        pitch_semitones=round(found.pitch_semitones, 2) if isinstance(found, AudioAlignment) else 0.0,
         mirrored=isinstance(found, VideoAlignment) and found.mirrored,
         region=None,
-        score=found.score,
-        log10_false_positive=found.log10_false_positive,
+        score=round(found.score, 2),
+        log10_false_positive=round(found.log10_false_positive, 2),
     )
+
+
+def _to_ms(span: Span) -> Span:
+    return Span(round(span.start_s, 3), round(span.end_s, 3))

@@ -65,7 +65,8 @@ def _register(home: Home, output: Output, scene: Scene) -> dict[Path, str]:
     home.store.add_licence(licence)
     sound_h, picture_h = home.catalogue.hours()
     values = {"step": "registered", "works": len(works), "sound_h": round(sound_h, 3), "picture_h": round(picture_h, 3)}
-    output.done(values, f"   {len(works)} works: {sound_h * 60:.0f} min of sound, {picture_h * 60:.0f} min of picture")
+    lengths = f"{clock(round(sound_h * 3600))} of sound, {clock(round(picture_h * 3600))} of picture"
+    output.done(values, f"   {len(works)} works: {lengths}")
     return works
 
 

@@ -43,7 +43,7 @@ class Subject:
             return f"{('delete', 'deleting')[form]} {self.name}"
         spans = [Span(span.start_s, span.end_s) for span in measure.spans]
         verb, noun = _VERBS[measure.kind][form], _VERBS[measure.kind][2]
-        return f"{verb} all the {noun}" if spans == [self.whole] else f"{verb} the {noun} {stretches(spans)}"
+        return f"{verb} {'all ' if spans == [self.whole] else ''}the {noun} {stretches(spans)}"
 
 
 def stretches(spans: Sequence[Span]) -> str:

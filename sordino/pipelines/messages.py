@@ -26,7 +26,7 @@ MeasureKind = Literal[
 def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError("must be a finite number")
-    return value
+    return round(value, 6)  # sums of times end in ...9999999998
 
 
 def _base64(value: str) -> str:

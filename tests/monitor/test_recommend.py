@@ -77,7 +77,15 @@ QUARTER = Region(0.5, 0.5, 0.5, 0.5)
         pytest.param([heard(20, 29)], [], MUTE_9, 0, 9, "mute the sound from 0:20 to 0:29", id="music"),
         pytest.param([heard(20, 29)], [licence()], ALLOW, 0, 0, "licence L-1 covers this use", id="licensed"),
         pytest.param([heard(20, 22.9)], [], ALLOW, 0, 0, "it lasts 2.9 s, less than the 3.0 s", id="too short"),
-        pytest.param([heard(0, 45)], [], [("mute", [(0, 45)])], 0, 45, "mute all the sound", id="music throughout"),
+        pytest.param(
+            [heard(0, 45)],
+            [],
+            [("mute", [(0, 45)])],
+            0,
+            45,
+            "mute all the sound from 0:00 to 0:45",
+            id="music throughout",
+        ),
         pytest.param(
             [seen(10, 16)], [], [("blank", [(10, 16)])], 0, 0, "“The Long Take” (Studio D) is seen", id="film"
         ),
@@ -268,7 +276,7 @@ def test_the_alternatives_are_told_with_figures_and_reasons() -> None:
             "allow", 9, 0,
             "Allowing the video as it is would leave 9.0 s of unlicensed use, more than the 0.5 s tolerated.",
         ),
-        ("mute", 0, 45, "Muting all the sound would lose 36.0 s of lawful voice that muting 9.0 s keeps."),
+        ("mute", 0, 45, "Muting all the sound from 0:00 to 0:45 would lose 36.0 s of lawful voice that muting 9.0 s keeps."),
         ("remove", 0, 90, "Deleting the video would lose 81.0 s of lawful voice and picture that muting 9.0 s keeps."),
     ]  # fmt: skip
     assert answer.statement == (

@@ -1,6 +1,7 @@
 """`sordino works`: register, list, show and withdraw."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -108,8 +109,23 @@ def show(work_id: WorkId, home: HomeOption = None, as_json: JsonOption = False) 
     Example: sordino works show W1f0c6b2a9d3e4f58
     """
     with home_folder(home) as opened_home:
-        values = as_values(opened_home.store.work(work_id))
-    Output(as_json=as_json).done(values, "\n".join(f"{name}: {one_line(str(value))}" for name, value in values.items()))
+        work = opened_home.store.work(work_id)
+    Output(as_json=as_json).done(as_values(work), "\n".join(one_line(line) for line in _described(work)))
+
+
+def _described(work: Work) -> Iterator[str]:
+    yield f"{work.work_id}: {work.title} ({work.kind}){', withdrawn' if work.withdrawn else ''}"
+    for owner in work.owners:
+        yield f"owner: {owner.holder}, {owner.share:.0%} in {', '.join(owner.territories) or 'all territories'}"
+    for name in ("isrc", "iswc", "eidr", "policy"):
+        if getattr(work, name):
+            yield f"{name}: {getattr(work, name)}"
+    if work.registered:
+        yield f"registered: {work.registered:%Y-%m-%d %H:%M} UTC"
+    for reference in work.references:
+        lengths = f"{reference.audio_s:.1f} s of sound, {reference.video_s:.1f} s of picture"
+        print_ = ", with Chromaprint" if reference.chromaprint else ""
+        yield f"reference {reference.reference_id}: {reference.path}, {lengths}{print_}"
 
 
 @app.command()
