@@ -117,8 +117,8 @@ class Sources:
         return self.file("speech.wav", lambda path: synth.wav(path, synth.speech_like(15, 9)))
 
     def live(self, number: int) -> Path:
-        """The n-th of three 10 s segments of speech; from 4 to 26 s the song plays 3 dB below it, from its 5 s."""
-        sound = under(synth.speech_like(30, 6), part(self.song, 5, 27), 4, -3)
+        """The n-th of three 10 s segments of speech; from 2 to 28 s the song plays 3 dB above it, from its 9 s."""
+        sound = under(synth.speech_like(30, 8), part(self.song, 9, 35), 2, 3)
         here = part(sound, 10 * number, 10 * number + 10)
         return self.file(f"live_{number}.ts", lambda path: synth.clip(path, here, synth.pictures(10, 90 + number)))
 
