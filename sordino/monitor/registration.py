@@ -1,7 +1,10 @@
 """A media file becomes a work with one reference."""
 
+import fcntl
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,9 +46,9 @@ def register(home: Home, path: Path, work: Work, *, kind_is_given: bool = True) 
     and OSError.
     """
     sha256 = keep_media(home.settings.home, path)
-    before = home.store.reference_by_sha256(sha256, work.owners[0].holder)
+    before = _before(home, work, sha256)
     if before is not None:
-        return Registered(before, (f"already registered: the same file is work {before.work_id}",))
+        return before
     try:
         return _registered(home, path, work, sha256, kind_is_given=kind_is_given)
     except Exception:
@@ -66,15 +69,35 @@ def _registered(home: Home, path: Path, work: Work, sha256: str, *, kind_is_give
         video_s=prints.video_s,
         chromaprint=prints.chromaprint,
     )
-    home.catalogue.add(new.reference_id, prints.audio, prints.video)
     kind = work.kind if kind_is_given else "film" if prints.video_s else "recording"
-    try:
-        home.catalogue.save()
-        home.store.add_work(replace(work, kind=kind, references=(new,), registered=datetime.now(UTC)))
-    except Exception:
-        home.catalogue.remove(new.reference_id)  # or the next file's save would publish it, and no work would own it
-        raise
+    with _alone(home.settings.home):
+        before = _before(home, work, sha256)
+        if before is not None:  # somebody else was faster with the same file
+            return before
+        home.catalogue.add(new.reference_id, prints.audio, prints.video)
+        try:
+            home.catalogue.save()
+            home.store.add_work(replace(work, kind=kind, references=(new,), registered=datetime.now(UTC)))
+        except Exception:
+            home.catalogue.remove(new.reference_id)  # or the next save would publish it, and no work would own it
+            raise
     return Registered(new, prints.warnings + findings)
+
+
+def _before(home: Home, work: Work, sha256: str) -> Registered | None:
+    """Return what this holder registered with these very bytes before."""
+    before = home.store.reference_by_sha256(sha256, work.owners[0].holder)
+    if before is None:
+        return None
+    return Registered(before, (f"already registered: the same file is work {before.work_id}",))
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let one process at a time register in this home; the system gives the lock back when a process dies."""
+    with (home / "registering.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def withdraw(home: Home, work_id: str) -> Work:

@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import NoReturn
 
 import chromaprint
@@ -85,6 +87,22 @@ def test_the_same_file_of_the_same_holder_is_registered_once(empty: Home, source
     assert "already registered: the same file is work W-a" in warning
     assert [one.work_id for one in empty.store.works()] == ["W-a"]
     assert len(empty.catalogue.reference_ids) == 1
+
+
+def test_two_who_register_the_same_file_at_once_get_one_work(empty: Home, sources: Sources) -> None:
+    at_once = Barrier(3)
+
+    def registered(name: str) -> Registered:
+        with opened(empty.settings) as home:  # as another process has it
+            at_once.wait()
+            return add(home, sources.folder / "song.wav", name)
+
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(registered, "abc"))
+    assert len({one.reference.reference_id for one in results}) == 1
+    assert len(list(empty.store.works())) == 1
+    assert len(Catalogue.open(empty.settings.home / "catalogue").reference_ids) == 1
+    assert sorted(len(one.warnings) for one in results) == [0, 1, 1]
 
 
 def test_the_same_file_of_another_holder_is_a_work_of_its_own(empty: Home, sources: Sources) -> None:
