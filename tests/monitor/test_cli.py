@@ -191,7 +191,7 @@ def test_text_says_the_same_without_json(home: Path, sources: Sources) -> None:
     assert work_id(home, "song") in listed.stdout
     assert HOLDER in listed.stdout
     shown = sordino("works", "show", work_id(home, "song"), "--home", home)
-    assert "title: song" in shown.stdout
+    assert "song (recording)" in shown.stdout
     matched = sordino("match", sources.clip, "--home", home)
     assert "clip.mp4: 1 found in 30.0 s" in matched.stdout
     checked = sordino("check", sources.clip, "--home", home)
