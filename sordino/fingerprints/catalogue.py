@@ -151,7 +151,7 @@ class Catalogue:
                 self.refresh()
                 self._publish()
         except OSError as error:
-            reason = error.strerror or error  # numpy's own "so many requested and so many written" has no strerror
+            reason = error.strerror or f"the disk is full ({error})"  # numpy's own, of a short write, has no strerror
             raise CatalogueError("not_saved", f"{self._folder}: {reason}; nothing was changed") from error
         self._staged = _Staged()
 
@@ -350,11 +350,14 @@ def _standing_out(matches: Sequence[Match]) -> list[Match]:
 
 def _match(part: Part, found: AudioAlignment | VideoAlignment) -> Match:
     """Return an alignment as a match; figures are as long as they mean something: spans to a millisecond."""
+    table = part.audio if isinstance(found, AudioAlignment) else part.video
+    lasts_s = float(table.durations_s[found.ordinal])
+    reference = _to_ms(found.reference)
     return Match(
         reference_id=part.reference_ids[found.ordinal],
         track="audio" if isinstance(found, AudioAlignment) else "video",
         query=_to_ms(found.query),
-        reference=_to_ms(found.reference),
+        reference=Span(min(reference.start_s, lasts_s), min(reference.end_s, lasts_s)),
         speed=round(found.speed, 5),
         pitch_semitones=round(found.pitch_semitones, 2) if isinstance(found, AudioAlignment) else 0.0,
         mirrored=isinstance(found, VideoAlignment) and found.mirrored,

@@ -47,6 +47,11 @@ class Output:
         else:
             _complain("failed", message)
 
+    def none(self, text: str) -> None:
+        """Say on standard error that there is nothing, where nothing was printed."""
+        if not self._done:
+            errors.print(text)
+
     def finish(self) -> None:
         """Leave with the status that the contract gives to what happened."""
         if self._failed:

@@ -1,7 +1,7 @@
 """The main job end to end: real works registered, a live stream answered as it comes, and what was right about it."""
 
 import contextlib
-import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable
@@ -29,28 +29,29 @@ GAP_S = 0.1
 
 def run(home: Path | None, output: Output, *, real: bool) -> None:
     """
-    Run the demo; where no home is named it has one of its own, made anew each time.
+    Run the demo; where no home is named it has one of its own, which goes with it.
 
     Leaves with a failure where what was planted was not found: a demo that shows less than it says is broken.
     """
-    cache = default_cache()
-    scratch = cache.parent / "demo"
-    shutil.rmtree(scratch, ignore_errors=True)
     started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sordino-demo-") as scratch:
+        wrong = _show(home or Path(scratch) / "home", Path(scratch) / "media", output, real=real)
+    _say(f"Done in {time.monotonic() - started:.0f} s.")
+    if wrong:
+        raise fail("; ".join(wrong))
+
+
+def _show(home: Path, media: Path, output: Output, *, real: bool) -> list[str]:
     _say("Fetching real music, speech and video, and mixing the demo's stream ...")
     try:
-        scene = compose(cache, scratch / "media", _say, real=real)
+        scene = compose(default_cache(), media, _say, real=real)
     except MediaNotMade as error:
         raise fail(str(error)) from error
     for note in scene.notes:
         _say(note)
-    with opened(settings.load(home=home or scratch / "home")) as opened_home:
+    with opened(settings.load(home=home)) as opened_home:
         works = _register(opened_home, output, scene)
-        wrong = _watch_stream(opened_home, output, scene)
-        wrong += _check_clips(opened_home, output, scene, works)
-    _say(f"Done in {time.monotonic() - started:.0f} s.")
-    if wrong:
-        raise fail("; ".join(wrong))
+        return _watch_stream(opened_home, output, scene) + _check_clips(opened_home, output, scene, works)
 
 
 def _register(home: Home, output: Output, scene: Scene) -> dict[Path, str]:

@@ -33,8 +33,9 @@ def process(segment: Segment, media: AbstractContextManager[Path], home: Home) -
     """
     try:
         answered = home.store.segment_answer(segment.stream_id, segment.sequence)
-        if answered is not None:
-            return Answer(answered)
+        if answered is not None:  # perhaps not published yet, and neither the dead letter that goes with it
+            code, _, message = (home.store.segment_error(segment.stream_id, segment.sequence) or "").partition(": ")
+            return Answer(answered, (code, message) if code else None)
         expected = _expected(home.store.episodes(segment.stream_id), segment)
         report, reason = _analysed(segment, media, home, expected)
         return Answer(_decided(segment, report, reason, home), reason)

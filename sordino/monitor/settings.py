@@ -1,5 +1,6 @@
 """Settings: what was typed, then the environment (`SORDINO_*`), then `HOME/sordino.toml`, then the defaults."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,7 +77,7 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """The database's URL."""
-        return self.database_url or f"sqlite:///{quote(str(self.home / 'sordino.db'))}"
+        return self.database_url or f"sqlite:///{quote(os.fsencode(self.home / 'sordino.db'))}"
 
     @classmethod
     def settings_customise_sources(

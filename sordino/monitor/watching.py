@@ -114,6 +114,7 @@ def _watch_kafka(source: Kafka, settings: Settings, tell: Tell, stop: threading.
             tell(answer.recommendation)
             return answer
 
+        log.info("connecting", brokers=source.servers, group=config.group)
         worker = Worker(config, handle, stop)
         log.info("watching", brokers=source.servers, group=config.group)
         worker.run()

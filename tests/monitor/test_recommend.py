@@ -276,7 +276,10 @@ def test_the_alternatives_are_told_with_figures_and_reasons() -> None:
             "allow", 9, 0,
             "Allowing the video as it is would leave 9.0 s of unlicensed use, more than the 0.5 s tolerated.",
         ),
-        ("mute", 0, 45, "Muting all the sound from 0:00 to 0:45 would lose 36.0 s of lawful voice that muting 9.0 s keeps."),
+        (
+            "mute", 0, 45,
+            "Muting all the sound from 0:00 to 0:45 would lose 36.0 s of lawful voice that muting 9.0 s keeps.",
+        ),
         ("remove", 0, 90, "Deleting the video would lose 81.0 s of lawful voice and picture that muting 9.0 s keeps."),
     ]  # fmt: skip
     assert answer.statement == (

@@ -61,6 +61,7 @@ def list_(
     with home_folder(home) as opened_home:
         for licence in opened_home.store.licences(work):
             output.done(as_values(licence), _told(licence))
+    output.none("there is no licence")
 
 
 @app.command()

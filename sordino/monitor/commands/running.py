@@ -1,5 +1,6 @@
 """`sordino monitor`, `doctor` and `demo`: what runs as a whole."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -66,7 +67,10 @@ def doctor(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 def demo(
     real: Annotated[bool, typer.Option("--real/--composed", help="Real media, or composed on the spot.")] = True,
-    home: HomeOption = None,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", envvar="SORDINO_HOME", help="Keep the works here.", show_default="a temporary folder"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """

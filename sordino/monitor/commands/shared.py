@@ -17,6 +17,7 @@ from sordino.monitor.registration import Ineligible
 from sordino.monitor.store.errors import StoreError
 from sordino.monitor.works import InvalidWork, parse_territory
 from sordino.pipelines.media import MediaError
+from sordino.pipelines.sources import MEDIA
 from sordino.pipelines.wire import InvalidMessage, validate_segment
 
 HOME_HELP = "Folder of database, catalogue and media."
@@ -81,7 +82,7 @@ def as_values(value: Any) -> dict[str, Any]:
 
 
 def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the files, folders taken apart (hidden files left out), and the paths at which there is nothing."""
+    """Return the files (of folders, what has a media file's suffix) and the paths at which there is nothing."""
     files: list[Path] = []
     missing: list[Path] = []
     for path in paths:
@@ -94,7 +95,8 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 def _at(path: Path) -> list[Path]:
     try:
         if path.is_dir():
-            return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            inside = (p for p in path.rglob("*") if p.suffix.lower() in MEDIA and not p.name.startswith("."))
+            return sorted(p for p in inside if p.is_file())
         return [path] if path.is_file() else []
     except OSError:  # a name too long, a folder that may not be looked into
         return []

@@ -99,6 +99,7 @@ def list_(home: HomeOption = None, as_json: JsonOption = False) -> None:
         for work in opened_home.store.works():
             holders = ", ".join(owner.holder for owner in work.owners)
             output.done(as_values(work), f"{work.work_id}  {work.kind}  {one_line(work.title)}  ({one_line(holders)})")
+    output.none("no work is registered")
 
 
 @app.command()

@@ -128,6 +128,11 @@ class Store:
         with reading(self._engine) as connection:
             return streams.answer(connection, stream_id, sequence)
 
+    def segment_error(self, stream_id: str, sequence: int) -> str | None:
+        """Return why an answered segment's media could not be read (`code: message`), if it could not."""
+        with reading(self._engine) as connection:
+            return streams.error_of(connection, stream_id, sequence)
+
     def segment_end_s(self, stream_id: str, sequence: int) -> float | None:
         """Return the stream time at which a segment ended, if it has been answered."""
         with reading(self._engine) as connection:

@@ -85,6 +85,13 @@ def answer(connection: sa.Connection, stream_id: str, sequence: int) -> Recommen
     return found[0] if found else None
 
 
+def error_of(connection: sa.Connection, stream_id: str, sequence: int) -> str | None:
+    """Return why a segment's media could not be read, if it could not."""
+    this = (_segments.c.stream_id == stream_id) & (_segments.c.sequence == sequence)
+    error: str | None = connection.execute(sa.select(_segments.c.error).where(this)).scalar()
+    return error
+
+
 def latest(connection: sa.Connection, stream_id: str) -> Recommendation | None:
     """Return the stream's last answer: the last given, which is not always that to the last sequence."""
     query = _recommendations.select().where(_recommendations.c.stream_id == stream_id)
