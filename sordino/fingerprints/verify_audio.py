@@ -74,7 +74,7 @@ class Window:
     contrast: NDArray[np.float32]
     first: int
     index: AudioIndex
-    chance: NDArray[np.float64]  # see `_chance`
+    chance: NDArray[np.float64]  # see `chance`
 
     def deviations(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return float64[k, 2]: how far the two sums of verified rows are above chance."""
@@ -96,7 +96,8 @@ def windows(query: AudioQuery) -> Iterator[tuple[int, AudioQuery]]:
     """Yield the first frame and the content of overlapping windows, each with its contrast standardised."""
     params = query.landmarks.params
     n, width, hop = len(query.contrast), round(WINDOW_S * params.frames_per_s), round(HOP_S * params.frames_per_s)
-    for first in range(0, max(n - width, 0) + hop, hop):
+    rest = max(0, n - width - hop // 4)  # a little more than a window is one window: its ends are looked for beyond it
+    for first in range(0, rest + hop, hop):
         start = max(0, min(first, n - width))
         stop = min(n, start + width)
         p = query.landmarks

@@ -113,6 +113,7 @@ def in_short(recommendation: Recommendation) -> str:
     """
     Return the measures in a few words.
 
+    >>> from sordino.pipelines.messages import Measure
     >>> in_short(Recommendation.model_construct(measures=(Measure(kind="allow"),), automatic=True))
     'allow'
     """

@@ -120,7 +120,7 @@ def test_wrong_usage_leaves_with_2_and_names_the_culprit(
 
 def test_the_home_may_be_named_by_the_environment_and_is_made(tmp_path: Path) -> None:
     ran = sordino("works", "list", "--json", SORDINO_HOME=str(tmp_path / "a" / "b"))
-    assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")
+    assert (ran.status, ran.stdout, ran.stderr) == (0, "", "no work is registered\n")
     assert (tmp_path / "a" / "b" / "sordino.db").exists()
 
 

@@ -149,6 +149,8 @@ def test_what_can_never_be_fetched_is_reviewed_and_a_dead_letter(monitor: Home) 
     assert kinds(answered.recommendation) == ["review"]
     assert answered.poison == (poison.code, str(poison))
     assert "uri_not_allowed" in answered.recommendation.statement
+    again = process(segment("live", 0), Unreadable(AssertionError("it was read again")), monitor)
+    assert again == answered  # the dead letter too: the first one may never have been sent
 
 
 def test_storage_that_is_away_leaves_the_segment_unanswered(monitor: Home, sources: Sources) -> None:

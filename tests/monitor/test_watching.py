@@ -303,7 +303,8 @@ def test_kafka_end_to_end(kafka_broker: str, home: Path, sources: Sources, tmp_p
     ])  # fmt: skip
     (damaged,) = [letter for letter in letters if letter.code == "damaged"]
     assert "bad.mp4" in damaged.message
-    assert [Recommendation.model_validate(line) for line in running.answers] == answers
+    told = [Recommendation.model_validate(line) for line in running.answers]
+    assert sorted(told, key=str) == sorted(answers, key=str)  # each partition has an order, all of them have none
     with Store.open(settings.load(home=home).store_url) as store:
         assert len(store.recommendations()) == 9
 

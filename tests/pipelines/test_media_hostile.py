@@ -18,6 +18,13 @@ from sordino.pipelines.media import DecoderMissing, Decoding, Limits, MediaError
 from tests import synth
 
 
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    before = psutil.Process().children(recursive=True)  # a broker and a database, where others have asked for them
+    yield
+    assert set(psutil.Process().children(recursive=True)) <= set(before)
+
+
 def refusal(path: Path, limits: Limits | None = None, **options: bool) -> MediaError:
     with pytest.raises(MediaError) as caught, decode(path, limits=limits or Limits(), **options) as decoding:
         list(decoding)
@@ -25,7 +32,6 @@ def refusal(path: Path, limits: Limits | None = None, **options: bool) -> MediaE
     assert str(error) == f"{path.name}: {error.message}"
     assert "\n" not in str(error)
     assert error.path == str(path)
-    assert not psutil.Process().children(recursive=True)
     return error
 
 
