@@ -96,20 +96,25 @@ def _window(n_fft: int) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def _filterbank(params: AudioParams) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return triangular bands of unit sum: the first bin and the weights (zero-padded) of each."""
+def _filterbank(params: AudioParams) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Return triangular bands of unit sum: the first bin, the number of bins and the (padded) weights of each."""
     bin_hz = params.sample_rate / params.n_fft
     centre = params.min_hz * 2 ** (np.arange(params.n_bands) / params.bands_per_octave)
     width = np.maximum(centre * (2 ** (1 / params.bands_per_octave) - 1), bin_hz)
     first = np.ceil((centre - width) / bin_hz).astype(np.int32)
     bins = first[:, None] + np.arange(int(np.ceil(2 * width.max() / bin_hz)) + 1)
     weights = np.clip(1 - np.abs(bins * bin_hz - centre[:, None]) / width[:, None], 0, None)
-    return first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    count = bins.shape[1] - np.argmax(weights[:, ::-1] > 0, axis=1)
+    return first, count.astype(np.int32), (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _band_contrast(
-    spectrum: NDArray[np.complex64], first: NDArray[np.int32], weights: NDArray[np.float32], reach: int
+    spectrum: NDArray[np.complex64],
+    first: NDArray[np.int32],
+    count: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    reach: int,
 ) -> NDArray[np.float32]:
     n_frames, n_bands = spectrum.shape[0], len(first)
     out = np.empty((n_frames, n_bands), np.float32)
@@ -123,9 +128,8 @@ def _band_contrast(
         total[0] = 0.0
         for band in range(n_bands):
             sum_ = np.float32(SILENCE)
-            for k in range(weights.shape[1]):
-                if weights[band, k] > 0:
-                    sum_ += weights[band, k] * magnitude[first[band] + k]
+            for k in range(count[band]):
+                sum_ += weights[band, k] * magnitude[first[band] + k]
             level[band] = np.log(sum_)
             total[band + 1] = total[band] + level[band]
         for band in range(n_bands):

@@ -32,6 +32,7 @@ __all__ = ["Catalogue", "CatalogueError"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+MERGE = 4  # more merges and fewer parts: each part adds some milliseconds to every search
 OUTSHINES = 0.5  # of the strongest score in a stretch: a weaker reference says nothing there
 
 
@@ -298,12 +299,12 @@ class Catalogue:
 
 def _merge_plan(entries: Sequence[_Entry], n_added: int) -> tuple[list[_Entry], list[_Entry]]:
     """
-    Choose the parts that go into the new one: the youngest, as long as each is no larger than twice what it joins.
+    Choose the parts that go into the new one: the youngest, as long as each is at most `MERGE` times what it joins.
 
     So the number of parts grows as the logarithm of the number of references, and each is rewritten as often.
     """
     kept, absorbed, size = list(entries), [], n_added
-    while kept and len(kept[-1].present) <= 2 * size:
+    while kept and len(kept[-1].present) <= MERGE * size:
         absorbed.append(kept.pop())
         size += len(absorbed[-1].present)
     return kept, absorbed[::-1]

@@ -38,9 +38,9 @@ class Tail:
     at: float
     decade: float
 
-    def log10(self, score: float) -> float:
-        """Return the logarithm of the chance."""
-        return -max(0.0, score - self.at) / self.decade
+    def log10(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the logarithm of the chance of each score."""
+        return -np.maximum(0.0, scores - self.at) / self.decade
 
 
 # Each pair is for the sum over the whole window and for the best run. The deviations of the best candidate *less those
@@ -119,54 +119,49 @@ def search(part: AudioQuery, first: int, index: AudioIndex, expected: Sequence[P
         return []
     window = Window(part.contrast, first, index, chance(part.contrast, index))
     rows = verify(part.contrast, index, candidates(vote(index, part.landmarks), CANDIDATES), JITTER, 0)
-    others = others_reach(rows[:, 0], window.deviations(rows))
+    deviations = window.deviations(rows)
+    standing_out = _log10(deviations - others_reach(rows[:, 0], deviations), OUTSTANDING)
+    by_itself = _log10(deviations, SEARCHED) + SECOND_OPINION
     # Fewer hours do not make chance rarer in proportion: as many candidates are verified in any case.
     more = max(0.0, math.log10(hours / SEARCHED_HOURS)) if hours else 0.0
-    hypotheses = [_searched(row, window, others, more) for row in rows]
+    hypotheses = list(_beyond_chance(rows, np.minimum(standing_out, by_itself) + more, window))
     for pose in expected:
         here = np.array([round(index.bases[pose.reference] + pose.start_frame + pose.speed * first)])
         rows = verify(part.contrast, index, here, EXPECTED_JITTER, pose.shift)
-        hypotheses += [_expected(row, window, pose) for row in rows if row[0] == pose.reference]
-    best: dict[int, Hypothesis] = {}
-    for h in sorted(hypotheses, key=lambda h: h.score):
-        if h.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
-            best[h.pose.reference] = h
+        rows = rows[rows[:, 0] == pose.reference]
+        found = _beyond_chance(rows, _log10(window.deviations(rows), EXPECTED), window)
+        hypotheses += [_as_expected(h, pose) for h in found]
+    best = {h.pose.reference: h for h in sorted(hypotheses, key=lambda h: h.score)}
     return list(best.values())
 
 
-def _expected(row: NDArray[np.float64], window: Window, pose: Pose) -> Hypothesis:
-    """Judge a pose that was expected; it keeps its speed and shift, through the middle of where it was verified."""
-    found = _hypothesis(row, window, EXPECTED, (0.0, 0.0), 0.0)
+def _log10(scores: NDArray[np.float64], tails: tuple[Tail, Tail]) -> NDArray[np.float64]:
+    """Return float64[k, 2]: the chance of the two sums of each row, of which the better one will be taken."""
+    return np.stack([tail.log10(scores[:, k]) for k, tail in enumerate(tails)], axis=1) + math.log10(2)
+
+
+def _beyond_chance(rows: NDArray[np.float64], log10: NDArray[np.float64], window: Window) -> Iterator[Hypothesis]:
+    """Yield the verified rows that chance does not explain, by the more surprising of their two sums."""
+    scores, n_frames = window.deviations(rows), len(window.contrast)
+    for k in np.flatnonzero(log10.min(axis=1, initial=0.0) <= MAX_LOG10_FALSE_POSITIVE):
+        reference, whole_offset, _, run_offset, _, run_first, run_stop = rows[k]
+        which = int(log10[k].argmin())
+        offset = (whole_offset, run_offset)[which] - window.index.bases[int(reference)]
+        start, stop = (0.0, 1.0) if which == 0 else (run_first / BINS, run_stop / BINS)
+        yield Hypothesis(
+            Pose(int(reference), offset - window.first),
+            window.first + int(start * n_frames),
+            window.first + int(stop * n_frames),
+            float(scores[k, which]),
+            float(log10[k, which]),
+        )
+
+
+def _as_expected(found: Hypothesis, pose: Pose) -> Hypothesis:
+    """Give a pose that was expected its speed and shift, through the middle of where it was verified."""
     middle = (found.first_frame + found.stop_frame) / 2
     start_frame = found.pose.start_frame + (1 - pose.speed) * middle
     return replace(found, pose=replace(pose, start_frame=start_frame))
-
-
-def _searched(row: NDArray[np.float64], window: Window, others: tuple[float, float], more: float) -> Hypothesis:
-    """Judge a candidate by how it stands out from the others, or by itself, whichever makes it the surer."""
-    standing_out = _hypothesis(row, window, OUTSTANDING, others, more)
-    by_itself = _hypothesis(row, window, SEARCHED, (0.0, 0.0), more + SECOND_OPINION)
-    return min(standing_out, by_itself, key=lambda h: h.log10_false_positive)
-
-
-def _hypothesis(
-    row: NDArray[np.float64], window: Window, tails: tuple[Tail, Tail], less: tuple[float, float], more: float
-) -> Hypothesis:
-    """Take the more surprising of the two sums of a verified row: the whole window, or its best run."""
-    reference, whole_offset, _, run_offset, _, run_first, run_stop = row
-    scores = window.deviations(row[None, :])[0]
-    log10 = [tail.log10(score - by) for tail, score, by in zip(tails, scores, less, strict=True)]
-    which = int(np.argmin(log10))
-    offset = (whole_offset, run_offset)[which] - window.index.bases[int(reference)]
-    start, stop = (0.0, 1.0) if which == 0 else (run_first / BINS, run_stop / BINS)
-    n_frames = len(window.contrast)
-    return Hypothesis(
-        Pose(int(reference), offset - window.first),
-        window.first + int(start * n_frames),
-        window.first + int(stop * n_frames),
-        float(scores[which]),
-        min(0.0, float(log10[which]) + math.log10(2) + more),  # the better of two sums
-    )
 
 
 def others_reach(references: NDArray[np.float64], deviations: NDArray[np.float64]) -> tuple[float, float]:
