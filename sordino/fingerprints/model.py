@@ -71,8 +71,8 @@ class AudioQuery:
     """
     What is looked for in the catalogue: many landmarks to propose with, and the contrast map to verify on.
 
-    `contrast` float32[n_frames, n_bands]: log magnitude less its local mean over frequency (`audio.contrast_map`); it is
-    standardised over each window when that is searched.
+    `contrast` float32[n_frames, n_bands]: log magnitude less its local mean over frequency
+    (`audio.contrast_map`); it is standardised over each window when that is searched.
     """
 
     landmarks: AudioPrint
