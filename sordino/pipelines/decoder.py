@@ -16,6 +16,7 @@ import ffmpeg
 
 # Names as `ffmpeg -demuxers` has them; of a demuxer with several names one is enough.
 FORMATS = ("mpegts", "mov", "matroska", "flv", "live_flv", "avi", "wav", "mp3", "aac", "flac", "ogg", "aiff")
+CHANNELS = 2
 FRAME_SIDE = 320  # pixels of a frame's longer side
 GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-max_error_rate", "1",
                   "-filter_threads", "1")  # fmt: skip
@@ -69,8 +70,8 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
     """
     Build the command that decodes the open file `file` to Matroska on its standard output.
 
-    Tracks: PCM, then frames, then a "clock": every picture, shrunk to four pixels, because only the times of all of
-    them tell when the last one ends. The whitelists keep playlists from being followed; MP4's references to other
+    Tracks: stereo PCM, then frames, then a "clock": every picture, shrunk to four pixels, because only the times of all
+    of them tell when the last one ends. The whitelists keep playlists from being followed; MP4's references to other
     files are off by ffmpeg's default.
     """
     # A path never reaches ffmpeg, so none can be taken for a URL, a pattern or a format.
@@ -94,9 +95,10 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
         "dn": None,
         **({} if want.audio else {"an": None}),
         **({} if want.video else {"vn": None}),
-        "c:a": "pcm_s16le",
-        "ac": 1,
+        "c:a": "pcm_f32le",
+        "ac": CHANNELS,  # more become two as a player's do; `downmix` makes one of them
         "ar": want.sample_rate,
+        "filter:a": "aresample=lfe_mix_level=0.7071:rematrix_maxval=1",  # by default LFE is dropped, and sums clip
         "c:v": "rawvideo",
         "pix_fmt": "gray",
         "threads": 1,
@@ -113,7 +115,7 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
 
 def output_bytes(want: Want, limits: Limits) -> float:
     """Most that the child may write: PCM, square frames, and a clock of at most a thousand pictures a second."""
-    return (limits.duration_s + 10) * (2 * want.sample_rate + FRAME_SIDE**2 * want.frames_per_s + 32 * 1000)
+    return (limits.duration_s + 10) * (4 * CHANNELS * want.sample_rate + FRAME_SIDE**2 * want.frames_per_s + 32 * 1000)
 
 
 def _frames_filter(frames_per_s: float) -> str:

@@ -11,8 +11,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from sordino.pipelines.decoder import (
     FORMATS,
     Child,
@@ -26,7 +24,7 @@ from sordino.pipelines.decoder import (
     program,
 )
 from sordino.pipelines.matroska import Block, MatroskaError, Reader
-from sordino.pipelines.timeline import Frame, Pcm, Pictures, Sound
+from sordino.pipelines.timeline import Frame, Pcm, Pictures, Sound, stereo
 
 __all__ = ["DecoderMissing", "Decoding", "Frame", "Limits", "MediaError", "Pcm", "decode", "ffmpeg_version"]
 
@@ -193,13 +191,13 @@ class Decoding:
                 raise self._error("damaged", f"the decoder's output breaks off: {error}") from error
             self._check(child.words, received)
             self._check_end(child)
-            yield from self._sound.flush()
+            yield from self._sound.finish()
             return child.words
 
     def _place(self, block: Block, reader: Reader) -> Iterator[Pcm | Frame]:
         videos = [track for track in reader.tracks if track.kind == "video"]
         if block.track.kind == "audio":
-            yield from self._sound.place(block.time_s, np.frombuffer(block.payload, "<i2"))
+            yield from self._sound.place(block.time_s, stereo(block))
         elif len(videos) == 2:  # a lone one is a cover picture that ffmpeg selected for want of better
             if block.track is videos[0]:
                 yield self._pictures.frame(block)

@@ -8,6 +8,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from sordino.pipelines.downmix import Downmix
 from sordino.pipelines.matroska import Block, MatroskaError
 
 CHUNK_S = 1.0  # of sound at once
@@ -38,7 +39,7 @@ class Frame:
 
 class Sound:
     """
-    Lays blocks of sound on the timeline, one after the other; cuts chunks of about a second.
+    Lays blocks of stereo on the timeline, one after the other; cuts chunks of about a second, mixed to mono.
 
     A block that comes late leaves a gap, which is filled with silence. One that comes early, on top of another, is
     not dropped: it follows, and what comes after closes up again.
@@ -47,7 +48,9 @@ class Sound:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._at = 0  # samples laid so far
-        self._pending: list[NDArray[np.int16]] = []
+        self._given = 0  # samples yielded so far
+        self._mix = Downmix(rate)
+        self._pending: list[NDArray[np.float32]] = []
         self._pending_length = 0
 
     @property
@@ -55,30 +58,43 @@ class Sound:
         """Seconds from the start to the end of what has been laid."""
         return self._at / self._rate
 
-    def place(self, time_s: float, samples: NDArray[np.int16]) -> Iterator[Pcm]:
-        """Lay a block; yields what is complete."""
+    def place(self, time_s: float, samples: NDArray[np.float32]) -> Iterator[Pcm]:
+        """Lay a block, float32[n, 2]; yields what is complete."""
         gap = round(time_s * self._rate) - self._at
         if gap > GAP_S * self._rate or self._at == 0:
             while gap > 0:
-                silence = np.zeros(min(gap, int(CHUNK_S * self._rate)), np.int16)
+                silence = np.zeros((min(gap, int(CHUNK_S * self._rate)), 2), np.float32)
                 yield from self._lay(silence)
                 gap -= len(silence)
         yield from self._lay(samples)
 
-    def _lay(self, samples: NDArray[np.int16]) -> Iterator[Pcm]:
+    def finish(self) -> Iterator[Pcm]:
+        """Yield what has been laid and not been yielded."""
+        if self._given < self._at:
+            yield from self._give(np.concatenate([self._mixed(), self._mix.finish()]))
+
+    def _lay(self, samples: NDArray[np.float32]) -> Iterator[Pcm]:
         self._pending.append(samples)
         self._pending_length += len(samples)
         self._at += len(samples)
         if self._pending_length >= CHUNK_S * self._rate:
-            yield from self.flush()
+            yield from self._give(self._mixed())
 
-    def flush(self) -> Iterator[Pcm]:
-        """Yield what has been laid and not been yielded."""
-        if self._pending:
-            start_s = (self._at - self._pending_length) / self._rate
-            samples = np.concatenate(self._pending)
-            self._pending, self._pending_length = [], 0
-            yield Pcm(start_s, samples)
+    def _mixed(self) -> NDArray[np.int16]:
+        samples = np.concatenate([np.empty((0, 2), np.float32), *self._pending])
+        self._pending, self._pending_length = [], 0
+        return self._mix.push(samples)
+
+    def _give(self, samples: NDArray[np.int16]) -> Iterator[Pcm]:
+        yield Pcm(self._given / self._rate, samples)
+        self._given += len(samples)
+
+
+def stereo(block: Block) -> NDArray[np.float32]:
+    """Return a block's samples, float32[n, 2], or raise `MatroskaError` where they do not come in pairs."""
+    if len(block.payload) % 8:
+        raise MatroskaError(f"a block of {len(block.payload)} bytes is no stereo")
+    return np.frombuffer(block.payload, "<f4").reshape(-1, 2)
 
 
 class Pictures:

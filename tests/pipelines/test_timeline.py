@@ -5,17 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sordino.pipelines.downmix import FULL_SCALE
 from sordino.pipelines.matroska import Block, MatroskaError, Track
-from sordino.pipelines.timeline import GAP_S, Pcm, Pictures, Sound
+from sordino.pipelines.timeline import GAP_S, Pcm, Pictures, Sound, stereo
 
 RATE = 1000
 
 
 def lay(blocks: list[tuple[float, int]]) -> list[Pcm]:
-    """Blocks of so many samples at these times; the k-th one's samples are all k + 1."""
+    """Blocks of so many samples at these times; the k-th one's samples are all k + 1, at left and right."""
     sound = Sound(RATE)
-    chunks = [c for k, (at, n) in enumerate(blocks) for c in sound.place(at, np.full(n, k + 1, np.int16))]
-    return [*chunks, *sound.flush()]
+    levels = [np.full((n, 2), (k + 1) / FULL_SCALE, np.float32) for k, (_, n) in enumerate(blocks)]
+    chunks = [c for (at, _), level in zip(blocks, levels, strict=True) for c in sound.place(at, level)]
+    return [*chunks, *sound.finish()]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,13 @@ def test_an_hour_of_nothing_comes_in_small_chunks() -> None:
     chunks = lay([(0.0, 1), (3600.0, 1)])
     assert max(len(chunk.samples) for chunk in chunks) <= 2 * RATE
     assert sum(len(chunk.samples) for chunk in chunks) == 3600 * RATE + 1
+
+
+def test_samples_come_in_pairs() -> None:
+    payload = np.array([[0.5, -0.5], [1, 0]], "<f4").tobytes()
+    assert stereo(Block(Track(1, "audio"), 0, payload)).tolist() == [[0.5, -0.5], [1, 0]]
+    with pytest.raises(MatroskaError, match="12 bytes is no stereo"):
+        stereo(Block(Track(1, "audio"), 0, payload[:12]))
 
 
 @pytest.mark.parametrize(
