@@ -1,9 +1,9 @@
 """
-The inverted index of sound: term -> postings.
+The inverted index of sound: term -> postings, and the landmarks themselves.
 
 A term names a pair of landmarks: the band of the first, the interval to the second in bands and in frames. A posting is
 where a reference has such a pair. All references of an index stand one after the other on one axis of frames, so a
-posting is one number, and a vote for (reference, offset) is one addition in one array.
+posting is one number. Landmarks are kept by pages of that axis, two bytes each.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,7 @@ from sordino.fingerprints.model import AudioPrint
 from sordino.fingerprints.params import AudioParams
 
 GAP_FRAMES = 1024  # between references on the axis: a query may begin so long before the reference does
-CELL_BITS = 1  # votes are counted in cells of 2 frames (40 ms)
-MAX_VOTES = np.iinfo(np.uint16).max
+PAGE_BITS = 8  # 256 frames: a landmark's place in its page is one byte
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,73 +26,119 @@ class AudioIndex:
     References' landmarks and the postings of their pairs; every array may be a read-only memory map.
 
     `starts` uint32[n_terms + 1] into `postings` uint32[n]: frames on the common axis, ascending within a term.
-    `bases` int64[n_references + 1]: where each reference begins on the axis. `landmark_starts` int64[n_references + 1]
-    into `frames` int32 and `bands` int16: each reference's landmarks. `durations_s` float64[n_references].
+    `bases` int64[n_references + 1]: where each reference begins on the axis. `pages` uint32[n_pages + 1] into `within`
+    uint8 (frames from the page's beginning) and `bands` uint8: the landmarks of 256 frames of the axis.
+    `durations_s` float64[n_references].
     """
 
     starts: NDArray[np.uint32]
     postings: NDArray[np.uint32]
     bases: NDArray[np.int64]
-    landmark_starts: NDArray[np.int64]
-    frames: NDArray[np.int32]
-    bands: NDArray[np.int16]
+    pages: NDArray[np.uint32]
+    within: NDArray[np.uint8]
+    bands: NDArray[np.uint8]
     durations_s: NDArray[np.float64]
 
     def print_of(self, reference: int, params: AudioParams) -> AudioPrint:
         """Return the print that was indexed as `reference` (its ordinal)."""
-        mine = slice(int(self.landmark_starts[reference]), int(self.landmark_starts[reference + 1]))
-        return AudioPrint(params, float(self.durations_s[reference]), self.frames[mine], self.bands[mine])
+        base, stop = int(self.bases[reference]), int(self.bases[reference + 1])
+        first, last = base >> PAGE_BITS, (stop - 1) >> PAGE_BITS
+        low, high = int(self.pages[first]), int(self.pages[last + 1])
+        counts = np.diff(self.pages[first : last + 2].astype(np.int64))
+        frames = (np.repeat(np.arange(first, last + 1), counts) << PAGE_BITS) + self.within[low:high]
+        mine = slice(*np.searchsorted(frames, [base, stop]))
+        bands = self.bands[low:high][mine].astype(np.int16)
+        return AudioPrint(params, float(self.durations_s[reference]), (frames[mine] - base).astype(np.int32), bands)
 
 
 def n_terms(params: AudioParams) -> int:
-    """Size of the vocabulary (1,782,477 with the default parameters)."""
+    """Size of the vocabulary (378,810 with the default parameters)."""
     return params.n_bands * (2 * params.max_pair_bands + 1) * (params.max_pair_frames - params.min_pair_frames + 1)
 
 
 def build(prints: Sequence[AudioPrint], params: AudioParams) -> AudioIndex:
-    """Index the prints; the place of each in `prints` is its ordinal."""
-    lengths = [_length(p, params) for p in prints]
-    bases = np.concatenate([[GAP_FRAMES], GAP_FRAMES + np.cumsum(lengths)]).astype(np.int64)
-    if bases[-1] > np.iinfo(np.uint32).max - GAP_FRAMES:
-        raise ValueError(f"too long for one index: {bases[-1] / params.frames_per_s / 3600:.0f} hours")
-    if sum(len(p.frames) for p in prints) * params.reference_fanout > np.iinfo(np.uint32).max:
-        raise ValueError("too many landmarks for one index")
-    terms, anchors = [np.empty(0, np.int64)], [np.empty(0, np.uint32)]
+    """
+    Index the prints; the place of each in `prints` is its ordinal.
+
+    Each print is asked for twice, so that a sequence that makes them when asked needs no more memory than the index.
+    Raises ValueError if they are too long for one index.
+    """
+    durations_s = np.empty(len(prints), np.float64)
+    bases = np.full(len(prints) + 1, GAP_FRAMES, np.int64)
+    counts = np.zeros(n_terms(params) + 1, np.int64)
+    n_landmarks = 0
+    for k, p in enumerate(prints):
+        durations_s[k] = p.duration_s
+        bases[k + 1] = bases[k] + _length(p, params)
+        _count(pairs(p, params.reference_fanout)[0], counts)
+        n_landmarks += len(p.frames)
+    starts = np.cumsum(counts)
+    if max(bases[-1] + GAP_FRAMES, starts[-1], n_landmarks) > np.iinfo(np.uint32).max:
+        raise ValueError(f"too long for one index: {durations_s.sum() / 3600:.0f} hours")
+    postings = np.empty(starts[-1], np.uint32)
+    page_counts = np.zeros(((bases[-1] + GAP_FRAMES) >> PAGE_BITS) + 2, np.uint32)
+    within, bands = np.empty(n_landmarks, np.uint8), np.empty(n_landmarks, np.uint8)
+    cursor, filled = starts[:-1].copy(), 0
     for base, p in zip(bases, prints, strict=False):
-        term, anchor = pairs(p, params.reference_fanout)
-        terms.append(term)
-        anchors.append((anchor + base).astype(np.uint32))
-    term, anchor = np.concatenate(terms), np.concatenate(anchors)
-    return AudioIndex(
-        starts=np.concatenate([[0], np.cumsum(np.bincount(term, minlength=n_terms(params)))]).astype(np.uint32),
-        postings=anchor[np.argsort(term, kind="stable")].astype(np.uint32, copy=False),
-        bases=bases,
-        landmark_starts=np.concatenate([[0], np.cumsum([len(p.frames) for p in prints])]).astype(np.int64),
-        frames=np.concatenate([np.empty(0, np.int32), *(p.frames for p in prints)]),
-        bands=np.concatenate([np.empty(0, np.int16), *(p.bands for p in prints)]),
-        durations_s=np.array([p.duration_s for p in prints], np.float64),
-    )
+        terms, anchors = pairs(p, params.reference_fanout)
+        _place(terms, anchors + base, cursor, postings)
+        frames = base + p.frames.astype(np.int64)
+        here, count = np.unique(frames >> PAGE_BITS, return_counts=True)
+        page_counts[here + 1] += count.astype(np.uint32)
+        within[filled : filled + len(frames)] = frames & ((1 << PAGE_BITS) - 1)
+        bands[filled : filled + len(frames)] = p.bands
+        filled += len(frames)
+    pages = np.cumsum(page_counts, dtype=np.uint32)
+    return AudioIndex(starts.astype(np.uint32), postings, bases, pages, within, bands, durations_s)
 
 
 def _length(p: AudioPrint, params: AudioParams) -> int:
     return int(p.duration_s * params.frames_per_s) + 1 + GAP_FRAMES
 
 
+@njit(cache=True, nogil=True)
+def _count(terms: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    for term in terms:
+        counts[term + 1] += 1
+
+
+@njit(cache=True, nogil=True)
+def _place(
+    terms: NDArray[np.int64], frames: NDArray[np.int64], cursor: NDArray[np.int64], postings: NDArray[np.uint32]
+) -> None:
+    for k in range(len(terms)):
+        postings[cursor[terms[k]]] = frames[k]
+        cursor[terms[k]] += 1
+
+
 def pairs(p: AudioPrint, fanout: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the terms of a print's landmark pairs and the frame of each pair's first landmark."""
     params = p.params
-    return _pairs(
-        p.frames, p.bands, fanout, params.min_pair_frames, params.max_pair_frames, params.max_pair_bands
-    )  # fmt: skip
+    bands, rises, intervals, frames = landmark_pairs(p, fanout)
+    row = bands * (2 * params.max_pair_bands + 1) + rises + params.max_pair_bands
+    return row * (params.max_pair_frames - params.min_pair_frames + 1) + intervals - params.min_pair_frames, frames
+
+
+def landmark_pairs(
+    p: AudioPrint, fanout: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Pair each landmark with the next ones, at most `fanout`, that are near enough in time and in frequency.
+
+    Returns, int64[n] each: the band of the first, the bands from it to the second, the frames from it to the second,
+    its frame.
+    """
+    params = p.params
+    found = _pairs(p.frames, p.bands, fanout, params.min_pair_frames, params.max_pair_frames, params.max_pair_bands)
+    return found[0], found[1], found[2], found[3]
 
 
 @njit(cache=True, nogil=True)
 def _pairs(
     frames: NDArray[np.int32], bands: NDArray[np.int16], fanout: int, min_dt: int, max_dt: int, max_df: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> NDArray[np.int64]:
     n = len(frames)
-    terms = np.empty(n * fanout, np.int64)
-    anchors = np.empty(n * fanout, np.int64)
+    out = np.empty((4, n * fanout), np.int64)
     count = 0
     for i in range(n):
         taken = 0
@@ -104,77 +149,7 @@ def _pairs(
             df = np.int64(bands[j]) - bands[i]
             if dt < min_dt or abs(df) > max_df:
                 continue
-            row = np.int64(bands[i]) * (2 * max_df + 1) + df + max_df
-            terms[count] = row * (max_dt - min_dt + 1) + dt - min_dt
-            anchors[count] = frames[i]
+            out[0, count], out[1, count], out[2, count], out[3, count] = bands[i], df, dt, frames[i]
             count += 1
             taken += 1
-    return terms[:count], anchors[:count]
-
-
-def vote(index: AudioIndex, query: AudioPrint) -> NDArray[np.uint16]:
-    """
-    Count, for every offset on the axis, the query's pairs that the references have there.
-
-    Returns uint16[cells of 2^CELL_BITS frames]; offset = frame of the axis less frame of the query. Each pair also asks
-    for its neighbours, one frame and one band further: a peak under speech is rarely where it was alone.
-    """
-    params = query.params
-    votes = np.zeros((int(index.bases[-1]) + GAP_FRAMES >> CELL_BITS) + 2, np.uint16)
-    if len(index.postings):
-        terms, anchors = pairs(query, params.query_fanout)
-        n_dt = params.max_pair_frames - params.min_pair_frames + 1
-        _vote(index.starts, index.postings, terms, anchors, n_dt, 2 * params.max_pair_bands + 1, votes)
-    return votes
-
-
-@njit(cache=True, nogil=True)
-def _vote(
-    starts: NDArray[np.uint32],
-    postings: NDArray[np.uint32],
-    terms: NDArray[np.int64],
-    anchors: NDArray[np.int64],
-    n_dt: int,
-    n_df: int,
-    votes: NDArray[np.uint16],
-) -> None:
-    for i in range(len(terms)):
-        dt = terms[i] % n_dt
-        row = terms[i] // n_dt
-        low, high = max(dt - 1, 0), min(dt + 1, n_dt - 1)
-        for neighbour in range(max(row - 1, row - row % n_df), min(row + 1, row - row % n_df + n_df - 1) + 1):
-            # the terms of neighbouring intervals in time lie side by side, so their postings are one stretch
-            for k in range(starts[neighbour * n_dt + low], starts[neighbour * n_dt + high + 1]):
-                offset = np.int64(postings[k]) - anchors[i]
-                if offset >= 0:
-                    cell = offset >> CELL_BITS
-                    if votes[cell] < MAX_VOTES:
-                        votes[cell] += np.uint16(1)
-
-
-def candidates(votes: NDArray[np.uint16], limit: int) -> NDArray[np.int64]:
-    """
-    Return the offsets (in frames, ascending) of the fullest cells, at most `limit`, each counted with its neighbour.
-
-    Cells of equal counts come all or none, so there may be fewer; only if more than `limit` tie for the fullest (a loop
-    fits everywhere) the first of them are taken. Cells of a single vote are never candidates.
-    """
-    return _candidates(votes, limit)
-
-
-@njit(cache=True, nogil=True)
-def _candidates(votes: NDArray[np.uint16], limit: int) -> NDArray[np.int64]:
-    histogram = np.zeros(4096, np.int64)
-    for cell in range(len(votes) - 1):
-        histogram[min(np.int64(votes[cell]) + votes[cell + 1], 4095)] += 1
-    least, found = 4095, histogram[4095]
-    while least > 2 and (found == 0 or found + histogram[least - 1] <= limit):
-        least -= 1
-        found += histogram[least]
-    out = np.empty(min(found, limit), np.int64)
-    count = 0
-    for cell in range(len(votes) - 1):
-        if count < len(out) and np.int64(votes[cell]) + votes[cell + 1] >= least:
-            out[count] = cell << CELL_BITS
-            count += 1
-    return out[:count]
+    return out[:, :count]

@@ -19,14 +19,14 @@ class AudioParams:
     local_bands: int = 9  # the local mean over frequency reaches this far to each side: 3 semitones
     peak_bands: int = 3  # a landmark is the maximum of so many bands ...
     peak_frames: int = 6  # ... and so many frames to each side
-    reference_rate: int = 30  # landmarks a second kept of a reference
-    query_rate: int = 120  # and of a query: peaks of music under speech are many and weak
-    reference_fanout: int = 5
-    query_fanout: int = 20
+    reference_rate: int = 60  # landmarks a second kept of a reference
+    query_rate: int = 80  # and of a query: peaks of music under speech are many and weak
+    reference_fanout: int = 2  # pairs that each landmark of a reference is the first of
+    query_fanout: int = 10
     min_pair_frames: int = 2
-    max_pair_frames: int = 80  # 1.6 s
-    max_pair_bands: int = 54  # an octave and a half
-    version: int = 1
+    max_pair_frames: int = 31  # 0.62 s: the next landmarks are near, and a near pair hardly feels a change of tempo
+    max_pair_bands: int = 30  # ten semitones
+    version: int = 2
 
     @property
     def n_bands(self) -> int:

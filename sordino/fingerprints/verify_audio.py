@@ -1,109 +1,52 @@
 """
-A window of the query and the references that sound in it: proposed by votes, verified, and judged against chance.
+Candidates to evidence: how much of a window stands out where a reference's landmarks should be.
 
-Votes only propose. What decides is the query's standardised contrast *at the places where the reference's landmarks
-should be*, summed over sqrt(n): under a voice the peaks are maxima no longer, but they still stand out. How large that
-sum gets by chance depends on the query (sustained notes coincide), so it is measured on the query itself: at random
-poses, and by what the other references reach.
+Votes only propose. What decides is the query's salience *at the places where the reference's landmarks should be*,
+summed over sqrt(n): under a voice the peaks are maxima no longer, but they still stand out. How large that sum gets by
+chance depends on the query (sustained notes coincide), so it is measured on the query itself, at random poses.
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sordino.fingerprints.index import AudioIndex, candidates, vote
-from sordino.fingerprints.model import AudioPrint, AudioQuery
+from sordino.fingerprints.index import PAGE_BITS, AudioIndex
 
-WINDOW_S = 10.0
-HOP_S = 5.0
-CANDIDATES = 200  # the right one was among so many in 97 % at -12 dB, 10 s, 3 h of references
-JITTER = 3  # frames to each side of a candidate's cell
-EXPECTED_JITTER = 12  # and of a pose that was expected: it was fitted elsewhere in the song
+MAX_SALIENCE = 3.0  # deviations: what stands out more is a voice
+NEIGHBOURS = 2  # bands to each side ...
+SHARPEN = 0.25  # ... of which so much is taken away: a note is narrow
+RECENT_FRAMES = 51  # 1 s around ...
+WHITEN = 0.5  # ... whose mean is taken away by half: all of it would erase sustained notes
 BINS = 10  # a song may play in a part of the window only: sums over runs of ...
 MIN_BINS = 3  # ... at least so many tenths are weighed too
-MIN_LANDMARKS = 30  # fewer say nothing: a second of most music
+MIN_LANDMARKS = 60  # fewer say nothing: a second of most music
 NULL_POSES = 600
 DEVIATIONS = (0.8, 2.0)  # of chance; more is seen only where the random poses fall on a loop that really plays
-MAX_LOG10_FALSE_POSITIVE = -3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
-    """The chance that a window without the work reaches `s` deviations: 10^-((s - `at`) / `decade`), at most 1."""
+class Rows:
+    """
+    Verified poses, a row each: float64[k, 9].
 
-    at: float
-    decade: float
+    Global ordinal of the reference; frame of its index's axis at the window's first frame, and sum / sqrt(n), over the
+    window; the same of the best run of tenths, its first and stop tenth; tempo; shift.
+    """
 
-    def log10(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the logarithm of the chance of each score."""
-        return -np.maximum(0.0, scores - self.at) / self.decade
+    values: NDArray[np.float64]
 
+    @property
+    def references(self) -> NDArray[np.int64]:
+        return self.values[:, 0].astype(np.int64)
 
-# Each pair is for the sum over the whole window and for the best run. The deviations of the best candidate *less those
-# that other references reach in the same window* decide: sustained notes coincide with many, a song is one's own. The
-# plain deviations of the best are the second opinion, where a recording is registered many times; those of a pose that
-# was expected stand for themselves. Fitted to real music, alone and under speech: `python -m benchmarks.audio
-# --calibrate`.
-OUTSTANDING = (Tail(0.86, 1.04), Tail(0.39, 1.87))
-SEARCHED = (Tail(3.69, 1.49), Tail(4.58, 1.78))
-EXPECTED = (Tail(1.39, 1.03), Tail(1.45, 1.16))
-SECOND_OPINION = 1.0  # decades that it must be surer by, so that asking it costs next to nothing
-SEARCHED_HOURS = 10.0  # of references when it was fitted; chance grows as their number
-OTHERS = slice(2, 8)  # ranks of the references that say what others reach: the first two may both be right
-TYPICAL_OTHERS = (4.4, 5.3)  # where there are not so many references
-
-
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """Where a query lies on a reference: reference frame = `start_frame` + `speed` * query frame; bands `shift` up."""
-
-    reference: int  # ordinal in the index
-    start_frame: float
-    speed: float = 1.0
-    shift: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """A stretch of the query: its standardised contrast, its first frame, and what chance reaches in it."""
-
-    contrast: NDArray[np.float32]
-    first: int
-    index: AudioIndex
-    chance: NDArray[np.float64]  # see `chance`
-
-    def deviations(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return float64[k, 2]: how far the two sums of verified rows are above chance."""
-        return (rows[:, [2, 4]] - self.chance[:, 0]) / self.chance[:, 1]
-
-
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """A pose that one window supports; frames are the query's."""
-
-    pose: Pose
-    first_frame: int
-    stop_frame: int
-    score: float
-    log10_false_positive: float
-
-
-def windows(query: AudioQuery) -> Iterator[tuple[int, AudioQuery]]:
-    """Yield the first frame and the content of overlapping windows, each with its contrast standardised."""
-    params = query.landmarks.params
-    n, width, hop = len(query.contrast), round(WINDOW_S * params.frames_per_s), round(HOP_S * params.frames_per_s)
-    rest = max(0, n - width - hop // 4)  # a little more than a window is one window: its ends are looked for beyond it
-    for first in range(0, rest + hop, hop):
-        start = max(0, min(first, n - width))
-        stop = min(n, start + width)
-        p = query.landmarks
-        mine = slice(*np.searchsorted(p.frames, [start, stop]))
-        landmarks = AudioPrint(params, WINDOW_S, p.frames[mine] - np.int32(start), p.bands[mine])
-        yield start, AudioQuery(landmarks, standardised(query.contrast[start:stop]))
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """float64[k, 2]: over the window, and over the best run."""
+        return self.values[:, [2, 4]]
 
 
 def standardised(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -113,142 +56,118 @@ def standardised(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((contrast - contrast.mean(axis=0)) / (contrast.std(axis=0) + np.float32(1e-3)), np.float32)
 
 
-def search(part: AudioQuery, first: int, index: AudioIndex, expected: Sequence[Pose], hours: float) -> list[Hypothesis]:
-    """Return the best pose of every reference that is beyond chance in this window."""
-    if not len(part.landmarks.frames) or not len(index.postings):
-        return []
-    window = Window(part.contrast, first, index, chance(part.contrast, index))
-    rows = verify(part.contrast, index, candidates(vote(index, part.landmarks), CANDIDATES), JITTER, 0)
-    deviations = window.deviations(rows)
-    standing_out = _log10(deviations - others_reach(rows[:, 0], deviations), OUTSTANDING)
-    by_itself = _log10(deviations, SEARCHED) + SECOND_OPINION
-    # Fewer hours do not make chance rarer in proportion: as many candidates are verified in any case.
-    more = max(0.0, math.log10(hours / SEARCHED_HOURS)) if hours else 0.0
-    hypotheses = list(_beyond_chance(rows, np.minimum(standing_out, by_itself) + more, window))
-    for pose in expected:
-        here = np.array([round(index.bases[pose.reference] + pose.start_frame + pose.speed * first)])
-        rows = verify(part.contrast, index, here, EXPECTED_JITTER, pose.shift)
-        rows = rows[rows[:, 0] == pose.reference]
-        found = _beyond_chance(rows, _log10(window.deviations(rows), EXPECTED), window)
-        hypotheses += [_as_expected(h, pose) for h in found]
-    best = {h.pose.reference: h for h in sorted(hypotheses, key=lambda h: h.score)}
-    return list(best.values())
-
-
-def _log10(scores: NDArray[np.float64], tails: tuple[Tail, Tail]) -> NDArray[np.float64]:
-    """Return float64[k, 2]: the chance of the two sums of each row, of which the better one will be taken."""
-    return np.stack([tail.log10(scores[:, k]) for k, tail in enumerate(tails)], axis=1) + math.log10(2)
-
-
-def _beyond_chance(rows: NDArray[np.float64], log10: NDArray[np.float64], window: Window) -> Iterator[Hypothesis]:
-    """Yield the verified rows that chance does not explain, by the more surprising of their two sums."""
-    scores, n_frames = window.deviations(rows), len(window.contrast)
-    for k in np.flatnonzero(log10.min(axis=1, initial=0.0) <= MAX_LOG10_FALSE_POSITIVE):
-        reference, whole_offset, _, run_offset, _, run_first, run_stop = rows[k]
-        which = int(log10[k].argmin())
-        offset = (whole_offset, run_offset)[which] - window.index.bases[int(reference)]
-        start, stop = (0.0, 1.0) if which == 0 else (run_first / BINS, run_stop / BINS)
-        yield Hypothesis(
-            Pose(int(reference), offset - window.first),
-            window.first + int(start * n_frames),
-            window.first + int(stop * n_frames),
-            float(scores[k, which]),
-            float(log10[k, which]),
-        )
-
-
-def _as_expected(found: Hypothesis, pose: Pose) -> Hypothesis:
-    """Give a pose that was expected its speed and shift, through the middle of where it was verified."""
-    middle = (found.first_frame + found.stop_frame) / 2
-    start_frame = found.pose.start_frame + (1 - pose.speed) * middle
-    return replace(found, pose=replace(pose, start_frame=start_frame))
-
-
-def others_reach(references: NDArray[np.float64], deviations: NDArray[np.float64]) -> tuple[float, float]:
-    """Return what references that are not the best reach in this window, by the whole sum and by the best run."""
-    names, which = np.unique(references, return_inverse=True)
-    best = np.full((len(names), 2), -np.inf)
-    np.maximum.at(best, which, deviations)
-    ranked = np.sort(best, axis=0)[::-1][OTHERS]
-    missing = OTHERS.stop - OTHERS.start - len(ranked)
-    whole, run = np.median(np.concatenate([ranked, np.tile(TYPICAL_OTHERS, (missing, 1))]), axis=0)
-    return float(whole), float(run)
-
-
-def chance(contrast: NDArray[np.float32], index: AudioIndex) -> NDArray[np.float64]:
+def salience(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
     """
-    Return float64[2, 2]: middle and deviation of the whole-window sum and of the best run, at random poses.
+    Return what stands out of its band, of its neighbours and of its second: float32[n_frames, n_bands], standardised.
 
-    Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones.
+    How far something lies *below* its surroundings is left out: it says that a voice is elsewhere, not that a song
+    isn't here. What each step gains is in `docs/decisions/0009`.
     """
-    poses = np.random.default_rng(0).integers(0, int(index.bases[-1]), NULL_POSES)
-    rows = verify(contrast, index, poses, 0, 0)
-    if len(rows) < NULL_POSES // 20:
-        return np.array([[0.0, 1.0], [1.5, 1.0]])
-    low, middle, high = np.quantile(rows[:, [2, 4]], [0.16, 0.5, 0.84], axis=0)
-    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS)], axis=1)
+    if not len(contrast):
+        return contrast
+    kernel = np.zeros(2 * NEIGHBOURS + 1, np.float32)
+    kernel[[0, -1]], kernel[NEIGHBOURS] = -SHARPEN, 1.0
+    sharp = cv2.filter2D(standardised(contrast), -1, kernel[None, :], borderType=cv2.BORDER_REPLICATE)
+    fresh = sharp - np.float32(WHITEN) * cv2.blur(sharp, (1, RECENT_FRAMES), borderType=cv2.BORDER_REFLECT)
+    return standardised(np.clip(standardised(fresh), 0, MAX_SALIENCE))
 
 
 def verify(
-    contrast: NDArray[np.float32], index: AudioIndex, offsets: NDArray[np.int64], jitter: int, shift: int
-) -> NDArray[np.float64]:
+    salient: NDArray[np.float32], index: AudioIndex, poses: NDArray[np.float64], jitter: int, first_ordinal: int = 0
+) -> Rows:
     """
-    Sum the contrast at the references' landmarks for each offset on the index's axis (best of +-`jitter` frames).
+    Sum `salient` at the references' landmarks for each pose (best of +-`jitter` frames).
 
-    Returns float64[k, 7]: reference, offset and sum / sqrt(n) over the window; offset and sum / sqrt(n) of the best
-    run of tenths, first tenth, stop tenth. Offsets with too few landmarks are left out.
+    `poses` float64[k, 3]: frame of the index's axis at the first frame, tempo, shift in bands. Poses with too few
+    landmarks are left out. Ordinals count from `first_ordinal`.
     """
-    rows = _verify_offsets(
-        contrast, index.frames, index.bands, index.landmark_starts, index.bases, offsets, jitter, shift
-    )  # fmt: skip
-    return rows[rows[:, 2] > -np.inf]
+    padded = np.zeros((salient.shape[1], len(salient) + 2 * jitter), np.float32)
+    padded[:, jitter : jitter + len(salient)] = salient.T
+    rows = _verify(padded, jitter, index.pages, index.within, index.bands, index.bases, poses)
+    rows = rows[rows[:, 2] > -np.inf]
+    rows[:, 0] += first_ordinal
+    return Rows(rows)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def _verify(  # type: ignore[no-untyped-def]
+    padded, jitter, pages, within, bands, bases, poses
+):
+    n_bands, n_frames = padded.shape[0], padded.shape[1] - 2 * jitter
+    width = 2 * jitter + 1
+    out = np.full((len(poses), 9), -np.inf)
+    sums, counts = np.empty((BINS + 1, width), np.float32), np.empty(BINS + 1, np.int64)
+    for i in range(len(poses)):
+        start, tempo, shift = poses[i, 0], poses[i, 1], round(poses[i, 2])
+        low, high = int(np.ceil(start)), int(np.ceil(start + tempo * n_frames))
+        reference = np.searchsorted(bases, high - 1, side="right") - 1
+        if reference < 0 or reference >= len(bases) - 1:
+            continue
+        low = max(low, bases[reference])
+        sums[:] = 0
+        counts[:] = 0
+        for page in range(low >> PAGE_BITS, min(((high - 1) >> PAGE_BITS) + 1, len(pages) - 1)):
+            for k in range(pages[page], pages[page + 1]):
+                place = (page << PAGE_BITS) + within[k]
+                if place < low or place >= high:
+                    continue
+                frame = int((place - start) / tempo + 0.5)
+                band = bands[k] + shift
+                if frame >= n_frames or band < 0 or band >= n_bands:
+                    continue
+                tenth = frame * BINS // n_frames + 1
+                counts[tenth] += 1
+                for j in range(width):
+                    sums[tenth, j] += padded[band, frame + j]
+        _best_run(sums, counts, width, out[i])
+        if out[i, 2] > -np.inf:
+            # a landmark found j frames late means that the reference began so much earlier
+            out[i, 0], out[i, 1], out[i, 3] = reference, start - (out[i, 1] - jitter) * tempo, start - (out[i, 3] - jitter) * tempo
+            out[i, 7], out[i, 8] = tempo, shift
+    return out
 
 
 @njit(cache=True, nogil=True)
-def _verify_offsets(  # noqa: C901 - one pass over the landmarks; taken apart it would make several
-    contrast: NDArray[np.float32],
-    frames: NDArray[np.int32],
-    bands: NDArray[np.int16],
-    landmark_starts: NDArray[np.int64],
-    bases: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    jitter: int,
-    shift: int,
-) -> NDArray[np.float64]:
-    n_frames, n_bands = contrast.shape
-    out = np.full((len(offsets), 7), -np.inf)
-    sums, counts = np.empty(BINS + 1), np.empty(BINS + 1)
-    for i in range(len(offsets)):
-        reference = np.searchsorted(bases, offsets[i] + n_frames - 1, side="right") - 1
-        if reference < 0 or reference >= len(bases) - 1:
-            continue
-        out[i, 0] = reference
-        mine = frames[landmark_starts[reference] : landmark_starts[reference + 1]]
-        my_bands = bands[landmark_starts[reference] : landmark_starts[reference + 1]]
-        for offset in range(offsets[i] - jitter, offsets[i] + jitter + 1):
-            start = offset - bases[reference]
-            sums[:] = 0
-            counts[:] = 0
-            for k in range(np.searchsorted(mine, start), len(mine)):
-                frame = mine[k] - start
-                if frame >= n_frames:
-                    break
-                band = my_bands[k] + shift
-                if 0 <= band < n_bands:
-                    tenth = frame * BINS // n_frames + 1
-                    sums[tenth] += contrast[frame, band]
-                    counts[tenth] += 1
-            for tenth in range(BINS):
-                sums[tenth + 1] += sums[tenth]
-                counts[tenth + 1] += counts[tenth]
-            for first in range(BINS - MIN_BINS + 1):
-                for stop in range(first + MIN_BINS, BINS + 1):
-                    n = counts[stop] - counts[first]
-                    if n < MIN_LANDMARKS:
-                        continue
-                    z = (sums[stop] - sums[first]) / np.sqrt(n)
-                    if z > out[i, 4]:
-                        out[i, 3], out[i, 4], out[i, 5], out[i, 6] = offset, z, first, stop
-                    if stop - first == BINS and z > out[i, 2]:
-                        out[i, 1], out[i, 2] = offset, z
-    return out
+def _best_run(sums, counts, width, row):  # type: ignore[no-untyped-def]
+    """Fill in the number of the jitter and the sum over sqrt(n), of the whole and of the best run of tenths."""
+    for tenth in range(BINS):
+        counts[tenth + 1] += counts[tenth]
+        for j in range(width):
+            sums[tenth + 1, j] += sums[tenth, j]
+    for first in range(BINS - MIN_BINS + 1):
+        for stop in range(first + MIN_BINS, BINS + 1):
+            n = counts[stop] - counts[first]
+            if n < MIN_LANDMARKS:
+                continue
+            root = np.sqrt(n)
+            for j in range(width):
+                z = (sums[stop, j] - sums[first, j]) / root
+                if z > row[4]:
+                    row[3], row[4], row[5], row[6] = j, z, first, stop
+                if stop - first == BINS and z > row[2]:
+                    row[1], row[2] = j, z
+
+
+def random_poses(indexes: Sequence[AudioIndex]) -> list[NDArray[np.float64]]:
+    """Return poses all over the indexes, the same for the same indexes: float64[k, 3] for each."""
+    lengths = np.array([float(i.bases[-1]) for i in indexes])
+    rng = np.random.default_rng(0)
+    shares = np.ceil(NULL_POSES * lengths / lengths.sum()).astype(int)
+    return [
+        np.stack([rng.uniform(0, n, k), np.ones(k), np.zeros(k)], axis=1)
+        for n, k in zip(lengths, shares, strict=True)
+    ]
+
+
+def chance(salient: NDArray[np.float32], indexes: Sequence[AudioIndex]) -> NDArray[np.float64]:
+    """
+    Return float64[2, 2]: middle and deviation of the sum over the window and of that over the best run, by chance.
+
+    Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones.
+    """
+    poses = zip(indexes, random_poses(indexes), strict=True)
+    sums = np.concatenate([verify(salient, index, some, 0).sums for index, some in poses])
+    if len(sums) < NULL_POSES // 20:
+        return np.array([[0.0, 1.0], [1.5, 1.0]])
+    low, middle, high = np.quantile(sums, [0.16, 0.5, 0.84], axis=0)
+    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS)], axis=1)
