@@ -111,45 +111,42 @@ def _place(
         cursor[terms[k]] += 1
 
 
-def pairs(p: AudioPrint, fanout: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the terms of a print's landmark pairs and the frame of each pair's first landmark."""
-    params = p.params
-    bands, rises, intervals, frames = landmark_pairs(p, fanout)
-    row = bands * (2 * params.max_pair_bands + 1) + rises + params.max_pair_bands
-    return row * (params.max_pair_frames - params.min_pair_frames + 1) + intervals - params.min_pair_frames, frames
-
-
-def landmark_pairs(
-    p: AudioPrint, fanout: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def pairs(p: AudioPrint, fanout: int, tempo: float = 1.0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """
-    Pair each landmark with the next ones, at most `fanout`, that are near enough in time and in frequency.
+    Pair each landmark of a print with the next ones, at most `fanout`, that are near enough in time and in frequency.
 
-    Returns, int64[n] each: the band of the first, the bands from it to the second, the frames from it to the second,
-    its frame.
+    Returns the terms of the pairs and the frame of each pair's first landmark; for a copy that is played `tempo` times
+    as fast as the reference, the terms that the reference has.
     """
-    params = p.params
-    found = _pairs(p.frames, p.bands, fanout, params.min_pair_frames, params.max_pair_frames, params.max_pair_bands)
-    return found[0], found[1], found[2], found[3]
+    a = p.params
+    return _pairs(p.frames, p.bands, fanout, tempo, a.min_pair_frames, a.max_pair_frames, a.max_pair_bands)
 
 
 @njit(cache=True, nogil=True)
 def _pairs(
-    frames: NDArray[np.int32], bands: NDArray[np.int16], fanout: int, min_dt: int, max_dt: int, max_df: int
-) -> NDArray[np.int64]:
+    frames: NDArray[np.int32],
+    bands: NDArray[np.int16],
+    fanout: int,
+    tempo: float,
+    min_dt: int,
+    max_dt: int,
+    max_df: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     n = len(frames)
-    out = np.empty((4, n * fanout), np.int64)
+    terms, anchors = np.empty(n * fanout, np.int64), np.empty(n * fanout, np.int64)
     count = 0
     for i in range(n):
         taken = 0
         for j in range(i + 1, n):
-            dt = frames[j] - frames[i]
+            dt = int(round((frames[j] - frames[i]) * tempo))
             if dt > max_dt or taken == fanout:
                 break
             df = np.int64(bands[j]) - bands[i]
             if dt < min_dt or abs(df) > max_df:
                 continue
-            out[0, count], out[1, count], out[2, count], out[3, count] = bands[i], df, dt, frames[i]
+            row = np.int64(bands[i]) * (2 * max_df + 1) + df + max_df
+            terms[count] = row * (max_dt - min_dt + 1) + dt - min_dt
+            anchors[count] = frames[i]
             count += 1
             taken += 1
-    return out[:, :count]
+    return terms[:count], anchors[:count]
