@@ -49,6 +49,20 @@ def query_print(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParam
     return AudioQuery(landmarks, contrast)
 
 
+def between_bands(query: AudioQuery) -> NDArray[np.float64]:
+    """
+    Return where in frequency each landmark of a query is, in bands and fractions of them: float64[n].
+
+    By a parabola through the peak and its neighbours (Smith and Serra, "PARSHL", ICMC 1987): shifted by half a band, a
+    landmark that is known to the band only would be in the wrong one half of the time.
+    """
+    frames, bands = query.landmarks.frames, query.landmarks.bands.astype(np.int64)
+    last = query.contrast.shape[1] - 1
+    below, peak, above = (query.contrast[frames, np.clip(bands + k, 0, last)] for k in (-1, 0, 1))
+    bend = np.minimum(below - 2 * peak + above, -1e-6)
+    return np.asarray(bands + np.clip((below - above) / (2 * bend), -0.5, 0.5), np.float64)
+
+
 def _checked(pcm: NDArray[np.int16] | NDArray[np.float32]) -> NDArray[np.int16] | NDArray[np.float32]:
     if pcm.ndim != 1:
         raise ValueError(f"sound must be mono, a one-dimensional array, not of shape {pcm.shape}")

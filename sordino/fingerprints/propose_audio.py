@@ -45,8 +45,7 @@ def _sweep() -> tuple[Change, ...]:
 
     Small changes of tempo with every pitch; large ones with the pitch as it was, or changed as much (another speed).
     """
-    near, slow, fast = ((round(c + k / 50, 2) for k in range(-3, 4)) for c in (1.0, 0.86, 1.14))
-    tempos = {1.0: tuple(near), 0.86: tuple(slow), 1.14: tuple(fast)}
+    tempos = {centre: tuple(round(centre + k / 50, 2) for k in range(-3, 4)) for centre in (1.0, 0.86, 1.14)}
     shifts = {1.0: _halves(-14, 12), 0.86: [0.0, *_halves(-14, -8)], 1.14: [0.0, *_halves(8, 12)]}
     return tuple(Change(s, tempo, tempos[tempo], 100) for tempo in tempos for s in shifts[tempo])
 

@@ -24,29 +24,20 @@ WHITEN = 0.5  # ... whose mean is taken away by half: all of it would erase sust
 BINS = 10  # a song may play in a part of the window only: sums over runs of ...
 MIN_BINS = 3  # ... at least so many tenths are weighed too
 MIN_LANDMARKS = 60  # fewer say nothing: a second of most music
-NULL_POSES = 600
+NULL_POSES = 400
 DEVIATIONS = (0.8, 2.0)  # of chance; more is seen only where the random poses fall on a loop that really plays
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """
-    Verified poses, a row each: float64[k, 9].
-
-    Global ordinal of the reference; frame of its index's axis at the window's first frame, and sum / sqrt(n), over the
-    window; the same of the best run of tenths, its first and stop tenth; tempo; shift.
-    """
-
-    values: NDArray[np.float64]
-
-    @property
-    def references(self) -> NDArray[np.int64]:
-        return self.values[:, 0].astype(np.int64)
-
-    @property
-    def sums(self) -> NDArray[np.float64]:
-        """float64[k, 2]: over the window, and over the best run."""
-        return self.values[:, [2, 4]]
+ROW = np.dtype(
+    [
+        ("reference", np.int64),  # its ordinal
+        ("starts", np.float64, 2),  # its frame at the window's first frame: of the whole window, of the best run
+        ("sums", np.float64, 2),  # over sqrt(n): of the whole window, of the best run of tenths
+        ("run", np.int64, 2),  # the run's first and stop tenth
+        ("tempo", np.float64),
+        ("shift", np.float64),  # bands
+    ]
+)  # a verified pose
 
 
 def standardised(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,79 +64,78 @@ def salience(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def verify(
-    salient: NDArray[np.float32], index: AudioIndex, poses: NDArray[np.float64], jitter: int, first_ordinal: int = 0
-) -> Rows:
+    salient: NDArray[np.float32], index: AudioIndex, poses: NDArray[np.float64], jitter: int
+) -> NDArray[np.void]:
     """
     Sum `salient` at the references' landmarks for each pose (best of +-`jitter` frames).
 
     `poses` float64[k, 3]: frame of the index's axis at the first frame, tempo, shift in bands. Poses with too few
-    landmarks are left out. Ordinals count from `first_ordinal`.
+    landmarks are left out. Returns an array of `ROW`.
     """
     padded = np.zeros((salient.shape[1], len(salient) + 2 * jitter), np.float32)
     padded[:, jitter : jitter + len(salient)] = salient.T
-    rows = _verify(padded, jitter, index.pages, index.within, index.bands, index.bases, poses)
-    rows = rows[rows[:, 2] > -np.inf]
-    rows[:, 0] += first_ordinal
-    return Rows(rows)
+    rows = np.zeros(len(poses), ROW)
+    rows["sums"] = -np.inf
+    rows["tempo"], rows["shift"] = poses[:, 1], poses[:, 2]
+    _verify(
+        padded, jitter, index.pages, index.within, index.bands, index.bases, poses,
+        rows["reference"], rows["starts"], rows["sums"], rows["run"],
+    )  # fmt: skip
+    return rows[rows["sums"][:, 0] > -np.inf]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def _verify(  # type: ignore[no-untyped-def]
-    padded, jitter, pages, within, bands, bases, poses
+    padded, jitter, pages, within, bands, bases, poses, reference, starts, best, runs
 ):
-    n_bands, n_frames = padded.shape[0], padded.shape[1] - 2 * jitter
-    width = 2 * jitter + 1
-    out = np.full((len(poses), 9), -np.inf)
+    n_bands, n_frames, width = padded.shape[0], padded.shape[1] - 2 * jitter, 2 * jitter + 1
     sums, counts = np.empty((BINS + 1, width), np.float32), np.empty(BINS + 1, np.int64)
+    tenths = np.arange(n_frames) * BINS // n_frames + 1
     for i in range(len(poses)):
         start, tempo, shift = poses[i, 0], poses[i, 1], round(poses[i, 2])
-        low, high = int(np.ceil(start)), int(np.ceil(start + tempo * n_frames))
-        reference = np.searchsorted(bases, high - 1, side="right") - 1
-        if reference < 0 or reference >= len(bases) - 1:
+        slower = 1 / tempo
+        high = int(np.ceil(start + tempo * n_frames))
+        reference[i] = np.searchsorted(bases, high - 1, side="right") - 1
+        if reference[i] < 0 or reference[i] >= len(bases) - 1:
             continue
-        low = max(low, bases[reference])
+        low = max(int(np.ceil(start)), bases[reference[i]])
         sums[:] = 0
         counts[:] = 0
         for page in range(low >> PAGE_BITS, min(((high - 1) >> PAGE_BITS) + 1, len(pages) - 1)):
             for k in range(pages[page], pages[page + 1]):
                 place = (page << PAGE_BITS) + within[k]
-                if place < low or place >= high:
-                    continue
-                frame = int((place - start) / tempo + 0.5)
+                frame = int((place - start) * slower + 0.5)
                 band = bands[k] + shift
-                if frame >= n_frames or band < 0 or band >= n_bands:
+                if place < low or frame >= n_frames or band < 0 or band >= n_bands:
                     continue
-                tenth = frame * BINS // n_frames + 1
+                tenth = tenths[frame]
                 counts[tenth] += 1
                 for j in range(width):
                     sums[tenth, j] += padded[band, frame + j]
-        _best_run(sums, counts, width, out[i])
-        if out[i, 2] > -np.inf:
-            # a landmark found j frames late means that the reference began so much earlier
-            out[i, 0], out[i, 1], out[i, 3] = reference, start - (out[i, 1] - jitter) * tempo, start - (out[i, 3] - jitter) * tempo
-            out[i, 7], out[i, 8] = tempo, shift
-    return out
+        _best(sums, counts, starts[i], best[i], runs[i])
+        # a landmark that is found j frames late means that the reference began so much earlier
+        for which in range(2):
+            starts[i, which] = start - (starts[i, which] - jitter) * tempo - bases[reference[i]]
 
 
 @njit(cache=True, nogil=True)
-def _best_run(sums, counts, width, row):  # type: ignore[no-untyped-def]
-    """Fill in the number of the jitter and the sum over sqrt(n), of the whole and of the best run of tenths."""
+def _best(sums, counts, jitters, best, run):  # type: ignore[no-untyped-def]
+    """Fill in the best jitter and sum over sqrt(n), of the whole window and of runs of tenths."""
     for tenth in range(BINS):
         counts[tenth + 1] += counts[tenth]
-        for j in range(width):
-            sums[tenth + 1, j] += sums[tenth, j]
+        sums[tenth + 1] += sums[tenth]
     for first in range(BINS - MIN_BINS + 1):
         for stop in range(first + MIN_BINS, BINS + 1):
             n = counts[stop] - counts[first]
             if n < MIN_LANDMARKS:
                 continue
             root = np.sqrt(n)
-            for j in range(width):
+            for j in range(sums.shape[1]):
                 z = (sums[stop, j] - sums[first, j]) / root
-                if z > row[4]:
-                    row[3], row[4], row[5], row[6] = j, z, first, stop
-                if stop - first == BINS and z > row[2]:
-                    row[1], row[2] = j, z
+                if z > best[1]:
+                    jitters[1], best[1], run[0], run[1] = j, z, first, stop
+                if stop - first == BINS and z > best[0]:
+                    jitters[0], best[0] = j, z
 
 
 def random_poses(indexes: Sequence[AudioIndex]) -> list[NDArray[np.float64]]:
@@ -166,7 +156,7 @@ def chance(salient: NDArray[np.float32], indexes: Sequence[AudioIndex]) -> NDArr
     Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones.
     """
     poses = zip(indexes, random_poses(indexes), strict=True)
-    sums = np.concatenate([verify(salient, index, some, 0).sums for index, some in poses])
+    sums = np.concatenate([verify(salient, index, some, 0)["sums"] for index, some in poses])
     if len(sums) < NULL_POSES // 20:
         return np.array([[0.0, 1.0], [1.5, 1.0]])
     low, middle, high = np.quantile(sums, [0.16, 0.5, 0.84], axis=0)
