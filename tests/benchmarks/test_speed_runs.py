@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import audio, speed
+from benchmarks import sounds, speed
 from benchmarks.live import Scene
 from sordino.monitor.home import opened
 from sordino.monitor.settings import load
@@ -28,13 +28,13 @@ SIZE = speed.Size(
 )
 
 
-class Babble(audio.Speech):
+class Babble(sounds.Speech):
     """What sounds like speech, without the corpus."""
 
     def __init__(self) -> None:
         self._sound = synth.speech_like(12.0, 1)
 
-    def take(self, n: int) -> NDArray[np.float32]:
+    def take(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
         return self._sound[:n]
 
 
@@ -43,7 +43,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     *known, strange = (synth.wav(tmp_path / f"{k}.wav", synth.music(24.0, k)) for k in range(3))
     film = synth.video(tmp_path / "film.mp4", 24.0, 1)
-    return Scene(audio.prints(known), [strange], Babble(), film)
+    return Scene(sounds.prints(known), [strange], Babble(), film)
 
 
 def rows(text: str, heading: str) -> dict[str, list[str]]:
