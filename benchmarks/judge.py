@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import corpus
+from benchmarks import corpus, peers
 from benchmarks.sounds import Plant, Query
 from sordino.fingerprints.model import Match, Span
 
@@ -48,6 +48,7 @@ class Outcome:
     told: tuple[Place, ...]
     right: float
     wrong: float
+    stranger: str
     mistaken_for: str
     placed: bool
     ends: bool
@@ -85,6 +86,7 @@ class Judge:
             told=tuple(_told(span, m) for _, span, m in right),
             right=max(m.log10_false_positive for _, _, m in right) if complete else NEVER,
             wrong=wrong[0].log10_false_positive if wrong else NEVER,
+            stranger=corpus.name_of(query.stranger) if query.stranger else "",
             mistaken_for=corpus.name_of(Path(wrong[0].reference_id)) if wrong else "",
             placed=all(_placed(*r) for r in right),
             ends=all(_ends(*r) for r in right),
@@ -99,7 +101,8 @@ class Judge:
         errors = np.min([s.errors for s in segments], axis=0)
         mine = np.array([[self._same(r, p.track) for r in self.references] for p in query.plants], bool)
         right = max((float(errors[m].min()) for m in mine), default=None)
-        return right, float(errors[~mine.any(axis=0)].min() if len(mine) else errors.min())
+        others = errors[~mine.any(axis=0)] if len(mine) else errors
+        return right, float(others.min(initial=peers.NOTHING))
 
     def _same(self, one: Path | str, other: Path | str) -> bool:
         a, b = (corpus.name_of(Path(path)) for path in (one, other))

@@ -98,8 +98,9 @@ def song(
     track, start_s, music = changed_excerpt(stage.strange if strange else stage.known, length_s, change, rng)
     mixed = music if db is None else under(over(stage, len(music), rng), music, db)
     sound = peaked(finish(mixed, rng) if finish else mixed) * np.float32(10 ** (gain_db / 20))
-    plant = Plant(track, Span(0.0, length_s), start_s, change.tempo, change.semitones)
-    return Query(sound, () if strange else (plant,))
+    if strange:
+        return Query(sound, stranger=track)
+    return Query(sound, (Plant(track, Span(0.0, length_s), start_s, change.tempo, change.semitones),))
 
 
 def changed(kind: Kind, percent: float) -> Change:

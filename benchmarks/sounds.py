@@ -48,10 +48,11 @@ class Plant:
 
 @dataclass(frozen=True)
 class Query:
-    """A sound, and what of the registered tracks is in it."""
+    """A sound, what of the registered tracks is in it, and a track in it that is none of them."""
 
     sound: Sound
     plants: tuple[Plant, ...] = ()
+    stranger: Path | None = None
 
 
 @cache

@@ -3,15 +3,14 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from benchmarks import sounds, speed
 from benchmarks.live import Scene
 from sordino.monitor.home import opened
 from sordino.monitor.settings import load
 from tests import synth
+from tests.benchmarks.stage import Babble
 
 SIZE = speed.Size(
     live=2,
@@ -26,16 +25,6 @@ SIZE = speed.Size(
     memory_warm_up=1,
     heights=(360, 360),
 )
-
-
-class Babble(sounds.Speech):
-    """What sounds like speech, without the corpus."""
-
-    def __init__(self) -> None:
-        self._sound = synth.speech_like(12.0, 1)
-
-    def take(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        return self._sound[:n]
 
 
 @pytest.fixture
