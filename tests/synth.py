@@ -198,6 +198,15 @@ def wav(path: Path, samples: Samples, rate: int = RATE) -> Path:
     return path
 
 
+def channels(path: Path, samples: Samples, *options: str, layout: str = "stereo") -> Path:
+    """Encode sound of several channels, float32[n, channels] at 16 kHz in the order of `layout`, as it is."""
+    count = samples.shape[1]
+    places = "|".join(f"c{k}=c{k}" for k in range(count))  # names the channels and mixes nothing
+    source = ("-f", "f32le", "-ar", str(RATE), "-ac", str(count), "-i", "pipe:0", "-af", f"pan={layout}|{places}")
+    ffmpeg(*source, *options, path, stdin=np.ascontiguousarray(samples, "<f4").tobytes())
+    return path
+
+
 def codecs(path: Path) -> tuple[str, ...]:
     """Quick encoders that the container takes."""
     if path.suffix == ".webm":

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from sordino.fingerprints import align_audio, align_video, parts
+from sordino.fingerprints import align_audio, align_video, checks, parts
 from sordino.fingerprints.align_audio import AudioAlignment
 from sordino.fingerprints.align_video import VideoAlignment
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Span, VideoPrint
@@ -123,8 +123,8 @@ class Catalogue:
         """
         Stage a reference; `save` publishes it.
 
-        Raises CatalogueError `other_parameters` for a print of other parameters, `exists` for an id that is taken; one
-        whose removal is staged is free.
+        Raises CatalogueError `other_parameters` for a print of other parameters, `bad_print` for one that can't be one
+        (`checks`), `exists` for an id that is taken; one whose removal is staged is free.
         """
         self._check(reference_id, audio, video)
         if reference_id in self._staged.added or reference_id in self.reference_ids - self._staged.removed:
@@ -163,10 +163,10 @@ class Catalogue:
         `expected` are earlier matches of the same stream, their query spans shifted into this query's time (so they
         usually end at or before 0): where a reference was just playing, less evidence is enough.
 
-        Raises CatalogueError `other_parameters` for a query of other parameters, and as `open` where another process
-        has published what can't be read.
+        Raises CatalogueError `other_parameters` for a query of other parameters, `bad_print` for one that can't be one,
+        and as `open` where another process has published what can't be read.
         """
-        self._check("query", audio.landmarks if audio else None, video)
+        self._check("query", audio, video)
         self.refresh()
         matches: list[Match] = []
         for entry in self._generation.entries:
@@ -194,9 +194,14 @@ class Catalogue:
             return True
         raise CatalogueError("damaged", f"{self._folder}: parts that the manifest names are missing")
 
-    def _check(self, name: str, audio: AudioPrint | None, video: VideoPrint | None) -> None:
-        if (audio and audio.params != self.audio_params) or (video and video.params != self.video_params):
+    def _check(self, name: str, audio: AudioPrint | AudioQuery | None, video: VideoPrint | None) -> None:
+        landmarks = audio.landmarks if isinstance(audio, AudioQuery) else audio
+        if (landmarks and landmarks.params != self.audio_params) or (video and video.params != self.video_params):
             raise CatalogueError("other_parameters", f"{name}: its print has other parameters than the catalogue")
+        try:
+            checks.check(audio, video)
+        except ValueError as error:
+            raise CatalogueError("bad_print", f"{name}: {error}") from error
 
     def _manifest_seen(self) -> tuple[int, int, int] | None:
         path = self._folder / MANIFEST

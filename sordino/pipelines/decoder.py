@@ -20,6 +20,8 @@ CHANNELS = 2
 FRAME_SIDE = 320  # pixels of a frame's longer side
 GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-max_error_rate", "1",
                   "-filter_threads", "1")  # fmt: skip
+# A picture whose time goes back follows the one before it, until the clock has caught up: ffmpeg would drop it.
+FORWARD = "setpts='if(isnan(PREV_OUTPTS)+gt(PTS,PREV_OUTPTS),PTS,PREV_OUTPTS+max(1,PTS-PREV_INPTS))'"
 MAX_WORDS = 20  # messages that are kept
 MAX_LINE = 4096  # bytes; a hostile file's metadata come as lines too
 DAMAGE = re.compile(
@@ -103,7 +105,7 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
         "pix_fmt": "gray",
         "threads": 1,
         "filter:v:0": _frames_filter(want.frames_per_s),
-        "filter:v:1": "scale=2:2:flags=neighbor",
+        "filter:v:1": f"{FORWARD},scale=2:2:flags=neighbor",
         "enc_time_base:v": "1/90000",  # by default times are rounded to the nominal frame rate
         "fps_mode": "passthrough",
         "max_muxing_queue_size": 1 << 20,  # packets of one track while the other has not begun
@@ -121,7 +123,7 @@ def output_bytes(want: Want, limits: Limits) -> float:
 def _frames_filter(frames_per_s: float) -> str:
     """Pick frames by their times (a millisecond of rounding is forgiven); square pixels, even sides."""
     return (
-        f"select='isnan(prev_selected_t)+gte(t-prev_selected_t,{1 / frames_per_s - 1e-3:.6f})',"
+        f"{FORWARD},select='isnan(prev_selected_t)+gte(t-prev_selected_t,{1 / frames_per_s - 1e-3:.6f})',"
         f"scale=w='max(16,2*round({FRAME_SIDE / 2}*min(1,dar)))'"
         f":h='max(16,2*round({FRAME_SIDE / 2}*min(1,1/dar)))':flags=area"
     )

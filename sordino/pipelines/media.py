@@ -110,8 +110,9 @@ class Decoding:
     What `decode` returns: iterate to get `Pcm` and `Frame`, each kind in order of time; `close` it or use `with`.
 
     Sound is continuous from 0: silence stands where the file has none. Time 0 is the container's start, whatever its
-    clock says. Once exhausted, `warnings` has ffmpeg's words about damage, `audio_s` and `video_s` the time at
-    which sound and pictures end (0.0: there are none), `start_s` the container's own time of its start.
+    clock says; what comes after the clock jumped back follows what came before. Once exhausted, `warnings` has ffmpeg's
+    words about damage, `audio_s` and `video_s` the time at which sound and pictures end (0.0: there are none),
+    `start_s` the container's own time of its start.
 
     Raises
     ------

@@ -3,15 +3,14 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from benchmarks import audio, speed
+from benchmarks import sounds, speed
 from benchmarks.live import Scene
 from sordino.monitor.home import opened
 from sordino.monitor.settings import load
 from tests import synth
+from tests.benchmarks.stage import Babble
 
 SIZE = speed.Size(
     live=2,
@@ -28,22 +27,12 @@ SIZE = speed.Size(
 )
 
 
-class Babble(audio.Speech):
-    """What sounds like speech, without the corpus."""
-
-    def __init__(self) -> None:
-        self._sound = synth.speech_like(12.0, 1)
-
-    def take(self, n: int) -> NDArray[np.float32]:
-        return self._sound[:n]
-
-
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     *known, strange = (synth.wav(tmp_path / f"{k}.wav", synth.music(24.0, k)) for k in range(3))
     film = synth.video(tmp_path / "film.mp4", 24.0, 1)
-    return Scene(audio.prints(known), [strange], Babble(), film)
+    return Scene(sounds.prints(known), [strange], Babble(), film)
 
 
 def rows(text: str, heading: str) -> dict[str, list[str]]:
