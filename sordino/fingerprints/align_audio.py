@@ -1,33 +1,39 @@
 """
 Postings to verified, calibrated, localised alignments of sound.
 
-The query is verified in windows (`verify_audio`); what they say of one reference is put together, its pose is refined,
+The query is searched in windows (`search_audio`); what they say of one reference is put together, its pose is refined,
 and its ends are looked for beyond the windows.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sordino.fingerprints.index import AudioIndex
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Span
-from sordino.fingerprints.verify_audio import HOP_S, MIN_LANDMARKS, Hypothesis, Pose, search, standardised, windows
+from sordino.fingerprints.params import AudioParams
+from sordino.fingerprints.search_audio import HOP_S, Hypothesis, Pose, References, search, windows
+from sordino.fingerprints.verify_audio import MIN_LANDMARKS, salience, standardised
 
 MIN_RUN_S = 1.5  # a shorter run is not what its window was judged by
-COARSE = tuple(0.002 * k for k in range(-10, 11))  # of speed: what the terms' tolerance lets through
-FINE = tuple(0.0005 * k for k in range(-4, 5))
-SHIFTS = (0, -1, 1)  # bands
+Steps = tuple[Iterable[float], Iterable[float], Iterable[float]]  # of speed, of shift (bands), of start (frames)
+WIDE: Steps = (0.005 * np.arange(-40, 41), (0.0,), (-1.0, 0.0, 1.0))  # a part of a window fits at the wrong speed too
+COARSE: Steps = (0.001 * np.arange(-4, 5), (-1.0, -0.5, 0.0, 0.5, 1.0), (-1.0, 0.0, 1.0))
+FINE: Steps = (0.0004 * np.arange(-3, 4), (-0.3, -0.15, 0.0, 0.15, 0.3), (-0.5, 0.0, 0.5))
+UNCHANGED = 0.25  # standard deviations that another speed, or another pitch, must gain
+THIRDS = 3  # of the bands: a voice drowns the low ones
+LEAST = 0.25  # of the mean evidence, that a landmark adds to a run if it has more
+DOUBT = 6.0  # nats against the song that a last stretch must hold ...
+DOUBT_S = 3.0  # ... to be left out, if it is no longer than this and reaches the query's end
 
 
 @dataclass(frozen=True, slots=True)
 class AudioAlignment:
     """
-    A verified finding, as `model.Match` but with the reference's ordinal in the index searched.
+    A verified finding, as `model.Match` but with the reference's ordinal among those searched.
 
     `score` is in standard deviations of the query's own chance.
     """
@@ -41,16 +47,15 @@ class AudioAlignment:
     log10_false_positive: float
 
 
-def find(query: AudioQuery, index: AudioIndex, expected: Sequence[Pose] = ()) -> list[AudioAlignment]:
+def find(query: AudioQuery, references: References, expected: Sequence[Pose] = ()) -> list[AudioAlignment]:
     """
     Find the references that sound in the query, with their spans, strongest first.
 
     `expected` are poses in which a reference is likely to be here (the stream's last segment had it there): they are
     tested one by one, and less evidence is enough.
     """
-    hours = float(index.durations_s.sum()) / 3600
-    hypotheses = [h for first, part in windows(query) for h in search(part, first, index, expected, hours)]
-    found = [a for group in _groups(hypotheses) for a in _localise(query, index, group)]
+    hypotheses = [h for window in windows(query, references) for h in search(window, references, expected)]
+    found = [a for group in _groups(hypotheses) for a in _localise(query, references, group)]
     return sorted(_distinct(found), key=lambda a: a.log10_false_positive)
 
 
@@ -71,39 +76,50 @@ def _groups(hypotheses: Iterable[Hypothesis]) -> Iterator[list[Hypothesis]]:
         yield group
 
 
-def _localise(query: AudioQuery, index: AudioIndex, group: list[Hypothesis]) -> Iterator[AudioAlignment]:
+def _localise(query: AudioQuery, references: References, group: list[Hypothesis]) -> Iterator[AudioAlignment]:
     """Place the group's strongest pose, then those of windows that lie outside of what was placed."""
     margin = round(HOP_S * query.landmarks.params.frames_per_s)
     start = max(0, min(h.first_frame for h in group) - margin)
     stop = min(len(query.contrast), max(h.stop_frame for h in group) + margin)
-    contrast = standardised(query.contrast[start:stop])
+    piece = _Piece(start, standardised(query.contrast[start:stop]), salience(query.contrast[start:stop]))
+    number, ordinal = references.place(group[0].pose.reference)
+    reference = references.indexes[number].print_of(ordinal, query.landmarks.params)
     rest = list(group)
     while rest:
         best = max(rest, key=lambda h: h.score)
         rest.remove(best)
-        placed = _place(query, index, best, contrast, start)
+        placed = _place(query.landmarks, reference, best, piece)
         if placed is not None:
             yield placed[0]
             low, high = placed[1]
             rest = [h for h in rest if not low <= (h.first_frame + h.stop_frame) / 2 <= high]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """A piece of a query, from frame `start` on: poses are compared by what is salient, ends found by all contrast."""
+
+    start: int
+    contrast: NDArray[np.float32]
+    salient: NDArray[np.float32]
+
+
 def _place(
-    query: AudioQuery, index: AudioIndex, best: Hypothesis, contrast: NDArray[np.float32], start: int
+    query: AudioPrint, reference: AudioPrint, best: Hypothesis, piece: _Piece
 ) -> tuple[AudioAlignment, tuple[float, float]] | None:
-    """Refine a pose and find its ends in `contrast`, which begins at frame `start`; return the frames as well."""
-    params = query.landmarks.params
-    reference = index.print_of(best.pose.reference, params)
-    pose = _refine(reference, contrast, start, best.pose, (best.first_frame, best.stop_frame), COARSE)
-    run = _loudest_run(*_evidence(reference, contrast, start, pose))
-    if run is not None:
-        pose = _refine(reference, contrast, start, pose, run, FINE)
-        run = _loudest_run(*_evidence(reference, contrast, start, pose))
+    """Refine a pose and find its ends in a piece of the query; return the run of frames as well."""
+    params = query.params
+    pose = _refine(reference, piece, best.pose, best, (best.window_first, best.window_stop), WIDE)
+    run: tuple[float, float] | None = best.first_frame, best.stop_frame
+    for steps in (COARSE, FINE):
+        if run is not None:
+            pose = _refine(reference, piece, pose, best, run, steps)
+            run = _loudest_run(*_evidence(reference, piece, pose), len(piece.contrast) + piece.start, params)
     to_s = params.hop_length / params.sample_rate
     if run is None or (run[1] - run[0]) * to_s < MIN_RUN_S:
         return None
     centre_s = params.n_fft / params.sample_rate / 2  # a frame speaks of its window's middle
-    query_span = _snapped(run[0] * to_s + centre_s, run[1] * to_s + centre_s, query.landmarks.duration_s)
+    query_span = _snapped(run[0] * to_s + centre_s, run[1] * to_s + centre_s, query.duration_s)
     offset_s = pose.start_frame * to_s + centre_s * (1 - pose.speed)
     ends = np.clip([offset_s + pose.speed * s for s in query_span], 0, reference.duration_s).tolist()
     alignment = AudioAlignment(
@@ -124,58 +140,96 @@ def _snapped(begin_s: float, end_s: float, duration_s: float) -> tuple[float, fl
 
 
 def _refine(
-    reference: AudioPrint,
-    contrast: NDArray[np.float32],
-    start: int,
-    pose: Pose,
-    run: tuple[float, float],
-    steps: tuple[float, ...],
+    reference: AudioPrint, piece: _Piece, pose: Pose, best: Hypothesis, run: tuple[float, float], steps: Steps
 ) -> Pose:
-    """Try small dilations and translations of the pose around the middle of a run of frames; keep the best."""
-    middle = (run[0] + run[1]) / 2
-    low, high = max(0, int(run[0]) - start), int(run[1]) - start + 1
-    tries = [
-        Pose(pose.reference, pose.start_frame + jitter - step * middle, pose.speed + step, pose.shift + shift)
-        for step in steps
-        for shift in SHIFTS
-        for jitter in (-1.0, 0.0, 1.0)
-    ]
+    """Try changes of a pose, about the middle of what the search found, on a run of frames; return the best."""
+    middle = (best.first_frame + best.stop_frame) / 2
+    low, high = max(0, int(run[0]) - piece.start), int(run[1]) - piece.start + 1
+    tries = np.array(list(product(*steps)))
+    speeds, shifts = pose.speed + tries[:, 0], pose.shift + tries[:, 1]
+    starts = pose.start_frame + tries[:, 2] - tries[:, 0] * middle
+    poses = np.stack([starts, speeds, shifts], axis=1)
+    strengths = _strengths(reference.frames, reference.bands, piece.salient[low:high], piece.start + low, poses)
+    strengths -= UNCHANGED * ((np.abs(speeds - 1) > 1e-6) + (np.abs(shifts) > 1e-6))
+    k = int(strengths.argmax())
+    return Pose(pose.reference, float(starts[k]), float(speeds[k]), float(shifts[k]))
 
-    def strength(tried: Pose) -> tuple[float, float]:
-        _, values = _evidence(reference, contrast[low:high], start + low, tried)
-        return round(float(values.sum()) / math.sqrt(len(values) + 1), 1), -abs(tried.speed - pose.speed)
 
-    return max(tries, key=strength)
+@njit(cache=True, nogil=True)
+def _strengths(  # type: ignore[no-untyped-def]
+    frames, bands, salient, start, poses
+):
+    """Return the sum of the evidence over sqrt(n) for each pose (start, speed, shift): float64[k]."""
+    n_frames, n_bands = salient.shape
+    out = np.zeros(len(poses))
+    for i in range(len(poses)):
+        low = np.searchsorted(frames, poses[i, 0] + poses[i, 1] * (start - 1))
+        whole = int(np.floor(poses[i, 2]))
+        part = poses[i, 2] - whole
+        slower, sum_, count = 1 / poses[i, 1], 0.0, 1
+        for k in range(low, len(frames)):
+            frame = int(np.floor((frames[k] - poses[i, 0]) * slower + 0.5)) - start
+            band = bands[k] + whole
+            if frame >= n_frames:
+                break
+            if frame < 0 or band < 0 or band + 1 >= n_bands:
+                continue
+            sum_ += (1 - part) * salient[frame, band] + part * salient[frame, band + 1]
+            count += 1
+        out[i] = sum_ / np.sqrt(count)
+    return out
 
 
 def _evidence(
-    reference: AudioPrint, contrast: NDArray[np.float32], start: int, pose: Pose
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Return the query frame at which each of the reference's landmarks should be, and the contrast found there."""
+    reference: AudioPrint, piece: _Piece, pose: Pose
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return where each of the reference's landmarks should be, query frame and band, and the contrast found there."""
     frames = (reference.frames - pose.start_frame) / pose.speed
-    row = np.rint(frames).astype(np.int64) - start
-    band = reference.bands.astype(np.int64) + pose.shift
-    here = (row >= 0) & (row < len(contrast)) & (band >= 0) & (band < contrast.shape[1])
-    return frames[here], contrast[row[here], band[here]]
+    row = np.floor(frames + 0.5).astype(np.int64) - piece.start
+    band = reference.bands.astype(np.int64) + round(pose.shift)
+    here = (row >= 0) & (row < len(piece.contrast)) & (band >= 0) & (band < piece.contrast.shape[1])
+    return frames[here], band[here], piece.contrast[row[here], band[here]]
 
 
-def _loudest_run(frames: NDArray[np.float64], values: NDArray[np.float32]) -> tuple[float, float] | None:
+def _loudest_run(
+    frames: NDArray[np.float64],
+    bands: NDArray[np.int64],
+    values: NDArray[np.float32],
+    stop_frame: int,
+    params: AudioParams,
+) -> tuple[float, float] | None:
     """
-    Return first and last frame of the run of landmarks with the largest sum of evidence above a third of its mean.
+    Return first and last frame of the run of landmarks that is most likely the song.
 
-    Half of the mean inside would be the likelihood-ratio threshold for Gaussian evidence; quiet passages have less,
-    hence a third. The mean is that of the run itself, found in a few rounds.
+    Each adds its log-likelihood ratio: mean * (value - LEAST * mean), with the mean that the run has in this third of
+    the bands (1/2 would be right if all landmarks of a song stood out alike; quiet passages have less). The mean is
+    that of the run itself, found in a few rounds. A short stretch to the end of the query stays in, if little speaks
+    against it: songs seldom end there.
     """
     if len(values) < MIN_LANDMARKS:
         return None
-    mean = float(np.sort(values)[len(values) // 4 :].mean())
-    low, high = 0, len(values)
-    for _ in range(4):
-        low, high = _max_subarray(values - np.float32(max(mean, 0.3) / 3))
+    third = np.minimum(bands * THIRDS // params.n_bands, THIRDS - 1)
+    means = np.full(THIRDS, max(float(np.sort(values)[len(values) // 4 :].mean()), 0.3))
+    for _ in range(5):
+        gains = (means[third] * (values - LEAST * means[third])).astype(np.float32)
+        low, high = _max_subarray(gains)
         if high - low < MIN_LANDMARKS // 2:
             return None
-        mean = float(values[low:high].mean())
-    return float(frames[low]), float(frames[high - 1])
+        means = _means(values[low:high], third[low:high])
+    doubt_frames = DOUBT_S * params.frames_per_s
+    first, last = float(frames[low]), float(frames[high - 1])
+    if first < doubt_frames and gains[:low].sum() > -DOUBT:
+        first = 0.0
+    if last > stop_frame - doubt_frames and gains[high:].sum() > -DOUBT:
+        last = float(stop_frame)
+    return first, last
+
+
+def _means(values: NDArray[np.float32], third: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean of each third, drawn to that of all where there are few; at least a little."""
+    few = MIN_LANDMARKS // 2
+    sums, counts = np.bincount(third, values, THIRDS), np.bincount(third, minlength=THIRDS)
+    return np.maximum((sums + few * float(values.mean())) / (counts + few), 0.05)
 
 
 @njit(cache=True, nogil=True)

@@ -26,11 +26,11 @@ from sordino.fingerprints.align_video import VideoAlignment
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Span, VideoPrint
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
-from sordino.fingerprints.verify_audio import Pose
+from sordino.fingerprints.search_audio import Pose, References
 
 __all__ = ["Catalogue", "CatalogueError"]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 MERGE = 4  # more merges and fewer parts: each part adds some milliseconds to every search
 OUTSHINES = 0.5  # of the strongest score in a stretch: a weaker reference says nothing there
@@ -168,16 +168,24 @@ class Catalogue:
         """
         self._check("query", audio, video)
         self.refresh()
-        matches: list[Match] = []
-        for entry in self._generation.entries:
+        matches = [] if audio is None else self._find_audio(audio, expected)
+        for entry in self._generation.entries if video is not None else ():
             part = self._parts[entry.name]
-            found: list[AudioAlignment | VideoAlignment] = []
-            if audio is not None:
-                found += align_audio.find(audio, part.audio, _poses(part, expected, audio))
-            if video is not None:
-                found += align_video.find(video, part.video.hashes, part.video.times_s, part.video.starts)
-            matches += [_match(part, f) for f in found if part.reference_ids[f.ordinal] not in entry.removed]
+            found = align_video.find(video, part.video.hashes, part.video.times_s, part.video.starts)
+            matches += [_match(part, f.ordinal, f) for f in found if part.reference_ids[f.ordinal] not in entry.removed]
         return sorted(_standing_out(matches), key=lambda m: (m.track, m.log10_false_positive))
+
+    def _find_audio(self, query: AudioQuery, expected: Sequence[Match]) -> list[Match]:
+        """Search the parts as one: what chance reaches and what others reach is of all of them."""
+        entries = self._generation.entries
+        there = [self._parts[entry.name] for entry in entries]
+        references = References(tuple(part.audio for part in there))
+        matches = []
+        for found in align_audio.find(query, references, _poses(there, expected, query)):
+            number, ordinal = references.place(found.ordinal)
+            if there[number].reference_ids[ordinal] not in entries[number].removed:
+                matches.append(_match(there[number], ordinal, found))
+        return matches
 
     def refresh(self) -> bool:
         """Take up the generation that is on disk now; say whether it is another. Raises as `open`."""
@@ -319,15 +327,16 @@ def _checksum(manifest: Mapping[str, Any]) -> str:
     return hashlib.blake2b(json.dumps(manifest, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _poses(part: Part, expected: Sequence[Match], audio: AudioQuery) -> list[Pose]:
+def _poses(parts_: Sequence[Part], expected: Sequence[Match], audio: AudioQuery) -> list[Pose]:
     params = audio.landmarks.params
-    ordinals = {reference_id: k for k, reference_id in enumerate(part.reference_ids)}
+    ids = (reference_id for part in parts_ for reference_id in part.reference_ids)
+    ordinals = {reference_id: k for k, reference_id in enumerate(ids)} if expected else {}
     return [
         Pose(
             ordinals[m.reference_id],
             (m.reference.end_s - m.speed * m.query.end_s) * params.frames_per_s,
             m.speed,
-            round(m.pitch_semitones * params.bands_per_octave / 12),
+            m.pitch_semitones * params.bands_per_octave / 12,
         )
         for m in expected
         if m.track == "audio" and m.reference_id in ordinals
@@ -354,13 +363,13 @@ def _standing_out(matches: Sequence[Match]) -> list[Match]:
     ]
 
 
-def _match(part: Part, found: AudioAlignment | VideoAlignment) -> Match:
+def _match(part: Part, ordinal: int, found: AudioAlignment | VideoAlignment) -> Match:
     """Return an alignment as a match; figures are as long as they mean something: spans to a millisecond."""
     table = part.audio if isinstance(found, AudioAlignment) else part.video
-    lasts_s = float(table.durations_s[found.ordinal])
+    lasts_s = float(table.durations_s[ordinal])
     reference = _to_ms(found.reference)
     return Match(
-        reference_id=part.reference_ids[found.ordinal],
+        reference_id=part.reference_ids[ordinal],
         track="audio" if isinstance(found, AudioAlignment) else "video",
         query=_to_ms(found.query),
         reference=Span(min(reference.start_s, lasts_s), min(reference.end_s, lasts_s)),

@@ -81,9 +81,11 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A pose that one window supports; frames are the query's."""
+    """A pose that one window supports, or a run of tenths of it; frames are the query's."""
 
     pose: Pose
+    window_first: int
+    window_stop: int
     first_frame: int
     stop_frame: int
     score: float
@@ -216,6 +218,8 @@ def _beyond_chance(rows: NDArray[np.void], log10: NDArray[np.float64], window: W
         tempo = float(row["tempo"])
         yield Hypothesis(
             Pose(int(row["reference"]), row["starts"][which] - tempo * window.first, tempo, float(row["shift"])),
+            window.first,
+            window.first + n_frames,
             window.first + int(start * n_frames),
             window.first + int(stop * n_frames),
             float(scores[k, which]),
