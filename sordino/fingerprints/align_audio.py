@@ -20,10 +20,12 @@ from sordino.fingerprints.verify_audio import MIN_LANDMARKS, salience, standardi
 
 MIN_RUN_S = 1.5  # a shorter run is not what its window was judged by
 Steps = tuple[Iterable[float], Iterable[float], Iterable[float]]  # of speed, of shift (bands), of start (frames)
-WIDE: Steps = (0.005 * np.arange(-40, 41), (0.0,), (-1.0, 0.0, 1.0))  # a part of a window fits at the wrong speed too
-COARSE: Steps = (0.001 * np.arange(-4, 5), (-1.0, -0.5, 0.0, 0.5, 1.0), (-1.0, 0.0, 1.0))
-FINE: Steps = (0.0004 * np.arange(-3, 4), (-0.3, -0.15, 0.0, 0.15, 0.3), (-0.5, 0.0, 0.5))
-UNCHANGED = 0.25  # standard deviations that another speed, or another pitch, must gain
+WIDE: Steps = (0.005 * np.arange(-40, 41), (0.0,), np.arange(-6.0, 7.0, 2.0))  # a part may fit at a wrong speed too
+COARSE: Steps = (0.001 * np.arange(-4, 5), (-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0))
+FINE: Steps = (0.0004 * np.arange(-8, 9), (-1.0, 0.0, 1.0), (-1.0, -0.5, 0.0, 0.5, 1.0))
+NEARLY = 1.0  # standard deviations: poses so near to the best are averaged, as places are known to a frame only
+UNCHANGED = 0.3  # and another speed than 1 must gain so much
+UNSHIFTED = 0.25  # bands of pitch that are none
 THIRDS = 3  # of the bands: a voice drowns the low ones
 LEAST = 0.25  # of the mean evidence, that a landmark adds to a run if it has more
 DOUBT = 6.0  # nats against the song that a last stretch must hold ...
@@ -109,12 +111,14 @@ def _place(
 ) -> tuple[AudioAlignment, tuple[float, float]] | None:
     """Refine a pose and find its ends in a piece of the query; return the run of frames as well."""
     params = query.params
-    pose = _refine(reference, piece, best.pose, best, (best.window_first, best.window_stop), WIDE)
-    run: tuple[float, float] | None = best.first_frame, best.stop_frame
-    for steps in (COARSE, FINE):
+    middle, pose = (best.first_frame + best.stop_frame) / 2, best.pose
+    run: tuple[float, float] | None = best.window_first, best.window_stop
+    for steps in (WIDE, COARSE, FINE):
         if run is not None:
-            pose = _refine(reference, piece, pose, best, run, steps)
+            pose = _refine(reference, piece, pose, middle, run, steps)
+            pose = _between(reference, piece, pose, middle, run) if steps is FINE else pose
             run = _loudest_run(*_evidence(reference, piece, pose), len(piece.contrast) + piece.start, params)
+            middle = (run[0] + run[1]) / 2 if run else middle
     to_s = params.hop_length / params.sample_rate
     if run is None or (run[1] - run[0]) * to_s < MIN_RUN_S:
         return None
@@ -140,42 +144,63 @@ def _snapped(begin_s: float, end_s: float, duration_s: float) -> tuple[float, fl
 
 
 def _refine(
-    reference: AudioPrint, piece: _Piece, pose: Pose, best: Hypothesis, run: tuple[float, float], steps: Steps
+    reference: AudioPrint, piece: _Piece, pose: Pose, middle: float, run: tuple[float, float], steps: Steps
 ) -> Pose:
-    """Try changes of a pose, about the middle of what the search found, on a run of frames; return the best."""
-    middle = (best.first_frame + best.stop_frame) / 2
-    low, high = max(0, int(run[0]) - piece.start), int(run[1]) - piece.start + 1
+    """Try changes of a pose, about the frame in the middle of where it fits, on a run of frames; return the best."""
     tries = np.array(list(product(*steps)))
-    speeds, shifts = pose.speed + tries[:, 0], pose.shift + tries[:, 1]
-    starts = pose.start_frame + tries[:, 2] - tries[:, 0] * middle
-    poses = np.stack([starts, speeds, shifts], axis=1)
-    strengths = _strengths(reference.frames, reference.bands, piece.salient[low:high], piece.start + low, poses)
-    strengths -= UNCHANGED * ((np.abs(speeds - 1) > 1e-6) + (np.abs(shifts) > 1e-6))
-    k = int(strengths.argmax())
-    return Pose(pose.reference, float(starts[k]), float(speeds[k]), float(shifts[k]))
+    poses, strengths = _tried(reference, piece, pose, middle, run, tries)
+    return Pose(pose.reference, *poses[int((strengths - UNCHANGED * (poses[:, 1] != 1.0)).argmax())].tolist())
+
+
+def _between(
+    reference: AudioPrint, piece: _Piece, pose: Pose, middle: float, run: tuple[float, float]
+) -> Pose:
+    """Return the pose with its speed and shift between those that were tried."""
+    speeds = np.array(list(product(FINE[0], (0.0,), FINE[2])))
+    poses, strengths = _tried(reference, piece, pose, middle, run, speeds)
+    weights = np.maximum(0.0, strengths - strengths.max() + NEARLY)
+    start, speed, _ = weights @ poses / weights.sum()
+    if pose.speed == 1.0:
+        start, speed = pose.start_frame, 1.0
+    below, here, above = _tried(reference, piece, pose, middle, run, np.array([[0, k, 0] for k in (-1.0, 0.0, 1.0)]))[1]
+    bend = min(below - 2 * here + above, -1e-6)
+    shift = pose.shift + float(np.clip((below - above) / (2 * bend), -0.5, 0.5))
+    return Pose(pose.reference, float(start), float(speed), 0.0 if abs(shift) < UNSHIFTED else shift)
+
+
+def _tried(  # noqa: PLR0913, PLR0917
+    reference: AudioPrint,
+    piece: _Piece,
+    pose: Pose,
+    middle: float,
+    run: tuple[float, float],
+    tries: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return poses (start, speed, shift: float64[k, 3]) around one, and how strong each is on a run of frames."""
+    low, high = max(0, int(run[0]) - piece.start), int(run[1]) - piece.start + 1
+    speeds = np.round(pose.speed + tries[:, 0], 6)
+    starts = pose.start_frame + tries[:, 2] - (speeds - pose.speed) * middle
+    poses = np.stack([starts, speeds, np.round(pose.shift) + tries[:, 1]], axis=1)
+    return poses, _strengths(reference.frames, reference.bands, piece.salient[low:high], piece.start + low, poses)
 
 
 @njit(cache=True, nogil=True)
 def _strengths(  # type: ignore[no-untyped-def]
     frames, bands, salient, start, poses
 ):
-    """Return the sum of the evidence over sqrt(n) for each pose (start, speed, shift): float64[k]."""
+    """Return the sum of what is salient over sqrt(n) for each pose (start, speed, shift): float64[k]."""
     n_frames, n_bands = salient.shape
     out = np.zeros(len(poses))
     for i in range(len(poses)):
-        low = np.searchsorted(frames, poses[i, 0] + poses[i, 1] * (start - 1))
-        whole = int(np.floor(poses[i, 2]))
-        part = poses[i, 2] - whole
-        slower, sum_, count = 1 / poses[i, 1], 0.0, 1
-        for k in range(low, len(frames)):
+        slower, shift, sum_, count = 1 / poses[i, 1], int(poses[i, 2]), 0.0, 1
+        for k in range(np.searchsorted(frames, poses[i, 0] + poses[i, 1] * (start - 1)), len(frames)):
             frame = int(np.floor((frames[k] - poses[i, 0]) * slower + 0.5)) - start
-            band = bands[k] + whole
+            band = bands[k] + shift
             if frame >= n_frames:
                 break
-            if frame < 0 or band < 0 or band + 1 >= n_bands:
-                continue
-            sum_ += (1 - part) * salient[frame, band] + part * salient[frame, band + 1]
-            count += 1
+            if frame >= 0 and band >= 0 and band < n_bands:
+                sum_ += salient[frame, band]
+                count += 1
         out[i] = sum_ / np.sqrt(count)
     return out
 
