@@ -152,9 +152,7 @@ def _refine(
     return Pose(pose.reference, *poses[int((strengths - UNCHANGED * (poses[:, 1] != 1.0)).argmax())].tolist())
 
 
-def _between(
-    reference: AudioPrint, piece: _Piece, pose: Pose, middle: float, run: tuple[float, float]
-) -> Pose:
+def _between(reference: AudioPrint, piece: _Piece, pose: Pose, middle: float, run: tuple[float, float]) -> Pose:
     """Return the pose with its speed and shift between those that were tried."""
     speeds = np.array(list(product(FINE[0], (0.0,), FINE[2])))
     poses, strengths = _tried(reference, piece, pose, middle, run, speeds)
@@ -168,7 +166,7 @@ def _between(
     return Pose(pose.reference, float(start), float(speed), 0.0 if abs(shift) < UNSHIFTED else shift)
 
 
-def _tried(  # noqa: PLR0913, PLR0917
+def _tried(
     reference: AudioPrint,
     piece: _Piece,
     pose: Pose,

@@ -7,7 +7,9 @@ of music under speech: references keep few landmarks and queries many, and a que
 which the places where a reference's landmarks should be are looked up even if they are maxima no longer.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from sordino.fingerprints.model import AudioPrint, AudioQuery
 from sordino.fingerprints.params import AudioParams
 
-BLOCK_FRAMES = 3000  # one minute: bounds the memory of a long reference
+BLOCK_FRAMES = 3000  # one minute of whole seconds: bounds the memory of a long reference
 SILENCE = 1e-5  # magnitude added before the logarithm, 150 dB below a full-scale sine: more makes the level matter
 
 
@@ -34,7 +36,8 @@ def reference_print(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioP
     True
     """
     params = params or AudioParams()
-    return _landmarks(_checked(pcm), params, params.reference_rate)[0]
+    blocks = _blocks(_checked(pcm), params, params.reference_rate)
+    return _print(pcm, params, [(frames, bands) for frames, bands, _ in blocks])
 
 
 def query_print(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParams | None = None) -> AudioQuery:
@@ -45,8 +48,9 @@ def query_print(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParam
     (44, 207)
     """
     params = params or AudioParams()
-    landmarks, contrast = _landmarks(_checked(pcm), params, params.query_rate)
-    return AudioQuery(landmarks, contrast)
+    blocks = list(_blocks(_checked(pcm), params, params.query_rate))
+    contrast = np.concatenate([np.empty((0, params.n_bands), np.float32), *(contrast for _, _, contrast in blocks)])
+    return AudioQuery(_print(pcm, params, [(frames, bands) for frames, bands, _ in blocks]), contrast)
 
 
 def between_bands(query: AudioQuery) -> NDArray[np.float64]:
@@ -69,12 +73,27 @@ def _checked(pcm: NDArray[np.int16] | NDArray[np.float32]) -> NDArray[np.int16] 
     return pcm
 
 
-def _landmarks(
+def _print(
+    pcm: NDArray[np.int16] | NDArray[np.float32],
+    params: AudioParams,
+    blocks: list[tuple[NDArray[np.int32], NDArray[np.int16]]],
+) -> AudioPrint:
+    frames = np.concatenate([np.empty(0, np.int32), *(frames for frames, _ in blocks)])
+    bands = np.concatenate([np.empty(0, np.int16), *(bands for _, bands in blocks)])
+    return AudioPrint(params, len(pcm) / params.sample_rate, frames, bands)
+
+
+def _blocks(
     pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParams, rate: int
-) -> tuple[AudioPrint, NDArray[np.float32]]:
-    contrast = contrast_map(pcm, params)
-    frames, bands = _peaks(contrast, params, rate)
-    return AudioPrint(params, len(pcm) / params.sample_rate, frames, bands), contrast
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.float32]]]:
+    """Yield the landmarks and the contrast of one block after the other, each seen with a little of its neighbours."""
+    n_frames = max(0, 1 + (len(pcm) - params.n_fft) // params.hop_length)
+    starts = [0, *range(BLOCK_FRAMES, n_frames - BLOCK_FRAMES // 2, BLOCK_FRAMES)] if n_frames else []
+    for start, stop in pairwise([*starts, n_frames]):
+        low, high = max(0, start - params.peak_frames), min(n_frames, stop + params.peak_frames)
+        contrast = contrast_map(pcm[low * params.hop_length : (high - 1) * params.hop_length + params.n_fft], params)
+        frames, bands = _peaks(contrast, params, rate, slice(start - low, stop - low))
+        yield frames + np.int32(start), bands, contrast[start - low : stop - low]
 
 
 def contrast_map(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioParams) -> NDArray[np.float32]:
@@ -83,25 +102,17 @@ def contrast_map(pcm: NDArray[np.int16] | NDArray[np.float32], params: AudioPara
 
     What a voice, an equaliser or a low-pass adds smoothly over frequency goes with the mean; what stands out, stays.
     """
-    n_frames = max(0, 1 + (len(pcm) - params.n_fft) // params.hop_length)
-    out = np.empty((n_frames, params.n_bands), np.float32)
-    for start in range(0, n_frames, BLOCK_FRAMES):
-        stop = min(start + BLOCK_FRAMES, n_frames)
-        sound = _as_float(pcm[start * params.hop_length : (stop - 1) * params.hop_length + params.n_fft])
-        out[start:stop] = _contrast(sound, params)
-    return out
+    if len(pcm) < params.n_fft:
+        return np.empty((0, params.n_bands), np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(_as_float(pcm), params.n_fft)[:: params.hop_length]
+    spectrum = scipy.fft.rfft(frames * _window(params.n_fft), axis=1)
+    return _band_contrast(spectrum, *_filterbank(params), params.local_bands)
 
 
 def _as_float(pcm: NDArray[np.int16] | NDArray[np.float32]) -> NDArray[np.float32]:
     if pcm.dtype == np.int16:
         return pcm.astype(np.float32) / np.float32(32768)
     return np.nan_to_num(pcm.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _contrast(sound: NDArray[np.float32], params: AudioParams) -> NDArray[np.float32]:
-    frames = np.lib.stride_tricks.sliding_window_view(sound, params.n_fft)[:: params.hop_length]
-    spectrum = scipy.fft.rfft(frames * _window(params.n_fft), axis=1)
-    return _band_contrast(spectrum, *_filterbank(params), params.local_bands)
 
 
 @lru_cache(maxsize=4)
@@ -153,19 +164,21 @@ def _band_contrast(
 
 
 def _peaks(
-    contrast: NDArray[np.float32], params: AudioParams, rate: int
+    contrast: NDArray[np.float32], params: AudioParams, rate: int, keep: slice
 ) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """Keep the `rate` strongest local maxima of every second, in order of time."""
-    if not len(contrast):
-        return np.empty(0, np.int32), np.empty(0, np.int16)
-    spread = contrast.std(axis=0)
-    relative = contrast / (spread + 1e-3)
+    """
+    Return the `rate` strongest local maxima of every second of some frames, in order of time.
+
+    What hardly moves in its band is none: steady sound has maxima of rounding only.
+    """
+    relative = contrast / (contrast.std(axis=0) + 1e-3)
     around = np.ones((2 * params.peak_frames + 1, 2 * params.peak_bands + 1), np.uint8)
-    is_peak = (relative >= cv2.dilate(relative, around)) & (relative > 0.5)
+    moves = contrast - cv2.erode(contrast, around[:, :1]) >= params.peak_rise
+    is_peak = (relative >= cv2.dilate(relative, around)) & (relative > 0.5) & moves
     is_peak[:, [0, -1]] = False
-    frames, bands = np.nonzero(is_peak)
+    frames, bands = np.nonzero(is_peak[keep])
     second = (frames / params.frames_per_s).astype(np.int64)
-    strongest_first = np.lexsort((-relative[frames, bands], second))
+    strongest_first = np.lexsort((-relative[keep][frames, bands], second))
     rank = np.arange(len(second)) - np.searchsorted(second[strongest_first], second[strongest_first])
-    keep = np.sort(strongest_first[rank < rate])
-    return frames[keep].astype(np.int32), bands[keep].astype(np.int16)
+    chosen = np.sort(strongest_first[rank < rate])
+    return frames[chosen].astype(np.int32), bands[chosen].astype(np.int16)

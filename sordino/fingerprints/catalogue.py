@@ -93,7 +93,7 @@ class Catalogue:
         Open the catalogue in `folder`, which is made if it is not there.
 
         Raises CatalogueError: `other_parameters` (its prints may not be compared with these parameters'), `newer`
-        (written by a newer version), `damaged`, `unreadable`.
+        (written by a newer version), `older` (the works must be registered again), `damaged`, `unreadable`.
         """
         catalogue = cls(folder, audio or AudioParams(), video or VideoParams())
         try:
@@ -169,10 +169,7 @@ class Catalogue:
         self._check("query", audio, video)
         self.refresh()
         matches = [] if audio is None else self._find_audio(audio, expected)
-        for entry in self._generation.entries if video is not None else ():
-            part = self._parts[entry.name]
-            found = align_video.find(video, part.video.hashes, part.video.times_s, part.video.starts)
-            matches += [_match(part, f.ordinal, f) for f in found if part.reference_ids[f.ordinal] not in entry.removed]
+        matches += [] if video is None else self._find_video(video)
         return sorted(_standing_out(matches), key=lambda m: (m.track, m.log10_false_positive))
 
     def _find_audio(self, query: AudioQuery, expected: Sequence[Match]) -> list[Match]:
@@ -185,6 +182,14 @@ class Catalogue:
             number, ordinal = references.place(found.ordinal)
             if there[number].reference_ids[ordinal] not in entries[number].removed:
                 matches.append(_match(there[number], ordinal, found))
+        return matches
+
+    def _find_video(self, query: VideoPrint) -> list[Match]:
+        matches = []
+        for entry in self._generation.entries:
+            part = self._parts[entry.name]
+            found = align_video.find(query, part.video.hashes, part.video.times_s, part.video.starts)
+            matches += [_match(part, f.ordinal, f) for f in found if part.reference_ids[f.ordinal] not in entry.removed]
         return matches
 
     def refresh(self) -> bool:
@@ -227,6 +232,8 @@ class Catalogue:
             manifest: dict[str, Any] = json.loads(path.read_text())
             if manifest["format"] > FORMAT:
                 raise CatalogueError("newer", f"{path}: written by a newer version of Sordino")
+            if manifest["format"] < FORMAT:
+                raise CatalogueError("older", f"{path}: its prints are an older version's; register the works again")
             if manifest.pop("checksum") != _checksum(manifest):
                 raise CatalogueError("damaged", f"{path}: the checksum is wrong; restore the file from a copy")
             if manifest["stamp"] != stamp(self.audio_params, self.video_params):

@@ -44,8 +44,8 @@ class AudioIndex:
         base, stop = int(self.bases[reference]), int(self.bases[reference + 1])
         first, last = base >> PAGE_BITS, (stop - 1) >> PAGE_BITS
         low, high = int(self.pages[first]), int(self.pages[last + 1])
-        counts = np.diff(self.pages[first : last + 2].astype(np.int64))
-        frames = (np.repeat(np.arange(first, last + 1), counts) << PAGE_BITS) + self.within[low:high]
+        pages = self.pages[first : last + 2].astype(np.int64)
+        frames = (np.repeat(np.arange(first, last + 1), pages[1:] - pages[:-1]) << PAGE_BITS) + self.within[low:high]
         mine = slice(*np.searchsorted(frames, [base, stop]))
         bands = self.bands[low:high][mine].astype(np.int16)
         return AudioPrint(params, float(self.durations_s[reference]), (frames[mine] - base).astype(np.int32), bands)
@@ -138,7 +138,7 @@ def _pairs(
     for i in range(n):
         taken = 0
         for j in range(i + 1, n):
-            dt = int(round((frames[j] - frames[i]) * tempo))
+            dt = round((frames[j] - frames[i]) * tempo)
             if dt > max_dt or taken == fanout:
                 break
             df = np.int64(bands[j]) - bands[i]

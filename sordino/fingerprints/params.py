@@ -19,6 +19,7 @@ class AudioParams:
     local_bands: int = 9  # the local mean over frequency reaches this far to each side: 3 semitones
     peak_bands: int = 3  # a landmark is the maximum of so many bands ...
     peak_frames: int = 6  # ... and so many frames to each side
+    peak_rise: float = 0.1  # of log magnitude, that it stands above the least of its band meanwhile
     reference_rate: int = 60  # landmarks a second kept of a reference
     query_rate: int = 80  # and of a query: peaks of music under speech are many and weak
     reference_fanout: int = 2  # pairs that each landmark of a reference is the first of

@@ -121,25 +121,27 @@ def _propose(  # type: ignore[no-untyped-def]
 ):
     """Return int64[k, 3]: frame of the axis at the query's middle, number of the tempo, votes."""
     first, stop = _stretches(starts, terms, n_intervals)
+    places_of = np.empty((stop - first).sum(), np.int64)  # postings are far from each other: they are read once
     counts = np.zeros(n_cells + 2, np.int32)
+    n_places = 0
     for i in range(len(first)):
-        anchor = anchors[i]
         for k in range(first[i], stop[i]):
-            counts[(np.int64(postings[k]) - anchor) >> CELL_BITS] += np.int32(1)
+            place = np.int64(postings[k]) - anchors[i]
+            counts[place >> CELL_BITS] += np.int32(1)
+            places_of[n_places] = place
+            n_places += 1
     slots, n_slots = _slots(counts, places)
     n_tempos = drifts.shape[1]
     fine = np.zeros((n_slots + 1, n_tempos, FINE), np.uint16)
+    n_places = 0
     for i in range(len(first)):
-        anchor = anchors[i]
-        for k in range(first[i], stop[i]):
-            place = np.int64(postings[k]) - anchor
-            if slots[place >> CELL_BITS] == 0:
-                continue
-            for j in range(n_tempos):
-                here = place - drifts[i, j]
-                slot = slots[here >> CELL_BITS]
-                if slot:
-                    fine[slot, j, (here >> FINE_BITS) & (FINE - 1)] += np.uint16(1)
+        for place in places_of[n_places : n_places + stop[i] - first[i]]:
+            if slots[place >> CELL_BITS]:
+                for j in range(n_tempos):
+                    here = place - drifts[i, j]
+                    fine[slots[here >> CELL_BITS], j, (here >> FINE_BITS) & (FINE - 1)] += np.uint16(1)
+        n_places += stop[i] - first[i]
+    fine[0] = 0  # what fell into no slot
     return _fullest(slots, n_slots, fine, limit)
 
 
@@ -161,7 +163,7 @@ def _stretches(starts, terms, n_intervals):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _slots(counts, places):  # type: ignore[no-untyped-def]
-    """Number the cells of the fullest pairs of neighbours, and the cell to each side of those, from 1."""
+    """Give the cells of the fullest pairs of neighbours, and the cell to each side of those, numbers from 1."""
     least = _threshold(counts, places)
     slots = np.zeros(len(counts), np.int32)
     for cell in range(1, len(counts) - 2):

@@ -1,8 +1,8 @@
 """
 A window of the query and the references that sound in it: proposed by votes, verified, and judged against chance.
 
-As it was recorded is tried first. Only where nothing is found so, every pitch and tempo is (`propose_audio.SWEEP`): that
-costs ten times as much, and chance has forty times as many tries.
+As it was recorded is tried first. Only where nothing is found so, every pitch and tempo is (`propose_audio.SWEEP`):
+that costs ten times as much, and chance has forty times as many tries.
 """
 
 import math
@@ -159,12 +159,13 @@ def search(window: Window, references: References, expected: Sequence[Pose]) -> 
 
 def candidates(window: Window, references: References, how: Search) -> NDArray[np.void]:
     """Return the verified candidates of one kind of search: an array of `verify_audio.ROW`."""
+    limit = how.candidates
     proposed = [
-        together(propose(index, window.landmarks, change, how.candidates) for change in how.changes).best(how.candidates)
+        together(propose(index, window.landmarks, change, limit) for change in how.changes).best(limit)
         for index in references.indexes
     ]
     votes = np.sort(np.concatenate([np.empty(0, np.int64), *(c.votes for c in proposed)]))[::-1]
-    least = votes[min(how.candidates, len(votes)) - 1] if len(votes) else 0
+    least = votes[min(limit, len(votes)) - 1] if len(votes) else 0
     poses = [_tilted(c, least, window.landmarks.n_frames / 2, how.tilts) for c in proposed]
     return _verified(window, references, poses, JITTER)
 
@@ -172,7 +173,7 @@ def candidates(window: Window, references: References, how: Search) -> NDArray[n
 def _tilted(proposed: Candidates, least: int, middle: float, tilts: Sequence[float]) -> NDArray[np.float64]:
     """Return the poses with enough votes, at tempos around theirs, turned about the query's middle."""
     poses = proposed.poses[proposed.votes >= least]
-    return np.concatenate([poses + [-tilt * middle, tilt, 0.0] for tilt in tilts])
+    return np.concatenate([poses + np.array([-tilt * middle, tilt, 0.0]) for tilt in tilts])
 
 
 def _verified(

@@ -7,7 +7,6 @@ chance depends on the query (sustained notes coincide), so it is measured on the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -144,8 +143,7 @@ def random_poses(indexes: Sequence[AudioIndex]) -> list[NDArray[np.float64]]:
     rng = np.random.default_rng(0)
     shares = np.ceil(NULL_POSES * lengths / lengths.sum()).astype(int)
     return [
-        np.stack([rng.uniform(0, n, k), np.ones(k), np.zeros(k)], axis=1)
-        for n, k in zip(lengths, shares, strict=True)
+        np.stack([rng.uniform(0, n, k), np.ones(k), np.zeros(k)], axis=1) for n, k in zip(lengths, shares, strict=True)
     ]
 
 
