@@ -20,8 +20,8 @@ from sordino.fingerprints.verify_audio import MIN_LANDMARKS, salience, standardi
 
 MIN_RUN_S = 1.5  # a shorter run is not what its window was judged by
 Steps = tuple[Iterable[float], Iterable[float], Iterable[float]]  # of speed, of shift (bands), of start (frames)
-WIDE: Steps = (0.005 * np.arange(-40, 41), (0.0,), np.arange(-6.0, 7.0, 2.0))  # a part may fit at a wrong speed too
-COARSE: Steps = (0.001 * np.arange(-4, 5), (-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0))
+WIDE: Steps = (0.01 * np.arange(-20, 21), (0.0,), np.arange(-48.0, 49.0, 3.0))  # held notes fit at a wrong speed too
+COARSE: Steps = (0.002 * np.arange(-4, 5), (-1.0, 0.0, 1.0), (-2.0, -1.0, 0.0, 1.0, 2.0))
 FINE: Steps = (0.0004 * np.arange(-8, 9), (-1.0, 0.0, 1.0), (-1.0, -0.5, 0.0, 0.5, 1.0))
 NEARLY = 1.0  # standard deviations: poses so near to the best are averaged, as places are known to a frame only
 UNCHANGED = 0.3  # and another speed than 1 must gain so much

@@ -22,7 +22,6 @@ WINDOW_S = 10.0
 HOP_S = 5.0
 JITTER = 3  # frames to each side of a candidate
 EXPECTED_JITTER = 12  # and of a pose that was expected: it was fitted elsewhere in the song
-MOST = 0.7  # of a window, that a song fits as it was recorded, is enough not to look further
 MAX_LOG10_FALSE_POSITIVE = -3.0
 
 
@@ -151,8 +150,8 @@ def search(window: Window, references: References, expected: Sequence[Pose]) -> 
     for how in (AS_RECORDED, CHANGED):
         rows = candidates(window, references, how)
         found += _beyond_chance(rows, judged(window, rows, how, references.hours), window)
-        if any(h.stop_frame - h.first_frame >= MOST * window.landmarks.n_frames for h in found):
-            break  # what fits a part only may be another tempo's
+        if found:
+            break
     best = {h.pose.reference: h for h in sorted(found, key=lambda h: h.score)}
     return list(best.values())
 
