@@ -154,7 +154,7 @@ def chance(salient: NDArray[np.float32], indexes: Sequence[AudioIndex]) -> NDArr
     Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones.
     """
     poses = zip(indexes, random_poses(indexes), strict=True)
-    sums = np.concatenate([verify(salient, index, some, 0)["sums"] for index, some in poses])
+    sums = np.concatenate([np.empty((0, 2)), *(verify(salient, index, some, 0)["sums"] for index, some in poses)])
     if len(sums) < NULL_POSES // 20:
         return np.array([[0.0, 1.0], [1.5, 1.0]])
     low, middle, high = np.quantile(sums, [0.16, 0.5, 0.84], axis=0)
