@@ -24,6 +24,8 @@ BINS = 10  # a song may play in a part of the window only: sums over runs of ...
 MIN_BINS = 3  # ... at least so many tenths are weighed too
 MIN_LANDMARKS = 60  # fewer say nothing: a second of most music
 NULL_POSES = 400
+LATER_FRAMES = 25  # half a second
+STEADY = 0.05  # correlation after so long, at which chance reaches twice as far
 DEVIATIONS = (0.8, 2.0)  # of chance; more is seen only where the random poses fall on a loop that really plays
 
 
@@ -151,11 +153,20 @@ def chance(salient: NDArray[np.float32], indexes: Sequence[AudioIndex]) -> NDArr
     """
     Return float64[2, 2]: middle and deviation of the sum over the window and of that over the best run, by chance.
 
-    Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones.
+    Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones. In a window of held
+    notes the rare coincidences reach further than the deviation tells, so it is widened by how steady the window is.
     """
     poses = zip(indexes, random_poses(indexes), strict=True)
     sums = np.concatenate([np.empty((0, 2)), *(verify(salient, index, some, 0)["sums"] for index, some in poses)])
     if len(sums) < NULL_POSES // 20:
         return np.array([[0.0, 1.0], [1.5, 1.0]])
     low, middle, high = np.quantile(sums, [0.16, 0.5, 0.84], axis=0)
-    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS)], axis=1)
+    wider = 1 + max(0.0, steadiness(salient)) / STEADY
+    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS) * wider], axis=1)
+
+
+def steadiness(salient: NDArray[np.float32]) -> float:
+    """Return the correlation of a window with itself half a second later: speech has none, held notes have 0.1."""
+    if len(salient) <= LATER_FRAMES:
+        return 0.0
+    return float((salient[:-LATER_FRAMES] * salient[LATER_FRAMES:]).mean())
