@@ -35,7 +35,8 @@ def gathered(n: int) -> tuple[Scores, float]:
     strange = [path for path in operate if path not in set(registered)]
     references = References((index.build(list(prints(registered).values()), PARAMS),))
     rng = np.random.default_rng(1)
-    voice, scores = Speech("operate", rng), {}
+    voice = Speech("operate", rng)
+    scores: Scores = {}
     for db in LEVELS:
         for k, query in enumerate(queries(strange, n // len(LEVELS), db, voice, rng)):
             if k % 50 == 0:
@@ -95,7 +96,8 @@ def main() -> None:
             top = ", ".join(f"{s:.1f}" for s in np.sort(column)[::-1][:12])
             print(f"{name} {kind}: Tail({at:.2f}, {decade:.2f}); largest: {top}")
     if arguments.save:
-        np.savez(arguments.save, **{name.replace(" ", "_"): np.array(values) for name, values in scores.items()})
+        columns = {name.replace(" ", "_"): np.array(values) for name, values in scores.items()}
+        np.savez(arguments.save, allow_pickle=False, **columns)
 
 
 if __name__ == "__main__":
