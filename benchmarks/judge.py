@@ -37,8 +37,9 @@ class Outcome:
 
     `right` is the log10 of the chance of the match that there should be (of the least sure one, where there should be
     several), `wrong` that of the surest one that there should not be, `version` that of the surest one of another
-    version of what sounds; `NEVER` where there is none. From `placed` to `pitch` it is about the matches that are right. `truth` and `told` have a place for each planted track, what is told
-    only where it was found. The peer's two are its least shares of wrong bits.
+    version of what sounds; `NEVER` where there is none. From `placed` to `pitch` it is about the matches that are
+    right. `truth` and `told` have a place for each planted track, what is told only where it was found. The peer's two
+    are its least shares of wrong bits.
     """
 
     row: str

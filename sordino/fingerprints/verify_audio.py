@@ -25,7 +25,8 @@ MIN_BINS = 3  # ... at least so many tenths are weighed too
 MIN_LANDMARKS = 60  # fewer say nothing: a second of most music
 NULL_POSES = 400
 LATER_FRAMES = 25  # half a second
-STEADY = 0.05  # correlation after so long, at which chance reaches twice as far
+STEADY = 0.05  # correlation after so long, at which chance reaches twice as far ...
+WIDER = 2.0  # ... and never more than three times: of a drone too, only the right reference has all
 DEVIATIONS = (0.8, 2.0)  # of chance; more is seen only where the random poses fall on a loop that really plays
 
 
@@ -161,7 +162,7 @@ def chance(salient: NDArray[np.float32], indexes: Sequence[AudioIndex]) -> NDArr
     if len(sums) < NULL_POSES // 20:
         return np.array([[0.0, 1.0], [1.5, 1.0]])
     low, middle, high = np.quantile(sums, [0.16, 0.5, 0.84], axis=0)
-    wider = 1 + max(0.0, steadiness(salient)) / STEADY
+    wider = 1 + float(np.clip(steadiness(salient) / STEADY, 0.0, WIDER))
     return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS) * wider], axis=1)
 
 

@@ -117,6 +117,7 @@ def test_a_line_shows_targets_and_misses(stage: Stage) -> None:
         "strict": "0.333",
         "wrong": "1",
         "wrong, sure": "1",
+        "version": "0",
         "place": "1.000",
         "ends": "0.500",
         "speed": "1.000",
