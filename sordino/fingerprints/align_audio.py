@@ -79,8 +79,8 @@ def _localise(query: AudioQuery, references: References, group: list[Hypothesis]
     These are placed where nothing is yet: wherever a song skips, its loudest stretch would be found again.
     """
     margin = round(HOP_S * query.landmarks.params.frames_per_s)
-    start = max(0, min(h.first_frame for h in group) - margin)
-    stop = min(len(query.contrast), max(h.stop_frame for h in group) + margin)
+    start = max(0, min(h.window_first for h in group) - margin)
+    stop = min(len(query.contrast), max(h.window_stop for h in group) + margin)
     contrast = query.contrast[start:stop]
     piece = Piece(len(query.contrast), start, standardised(contrast), salience(contrast))
     number, ordinal = references.place(group[0].pose.reference)
