@@ -33,7 +33,7 @@ __all__ = ["Catalogue", "CatalogueError"]
 FORMAT = 2
 MANIFEST = "manifest.json"
 MERGE = 4  # more merges and fewer parts: each part adds some milliseconds to every search
-OUTSHINES = 0.5  # of the strongest score in a stretch: a weaker reference says nothing there
+OUTSHINES = 0.3  # of the strongest score in a stretch: a weaker reference says nothing there
 
 
 @dataclass(frozen=True, slots=True)
