@@ -54,7 +54,7 @@ def salience(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
     Return what stands out of its band, of its neighbours and of its second: float32[n_frames, n_bands], standardised.
 
     How far something lies *below* its surroundings is left out: it says that a voice is elsewhere, not that a song
-    isn't here. What each step gains is in `docs/decisions/0009`.
+    isn't here. What each step gains is in `docs/decisions/0009-sweep-and-salience.md`.
     """
     if not len(contrast):
         return contrast
