@@ -167,7 +167,12 @@ def chance(salient: NDArray[np.float32], indexes: Sequence[AudioIndex]) -> NDArr
 
 
 def steadiness(salient: NDArray[np.float32]) -> float:
-    """Return the correlation of a window with itself half a second later: speech has none, held notes have 0.1."""
+    """
+    Return the correlation of a window with itself half a second later: speech has none, held notes have 0.1.
+
+    That of what the frames have beyond their mean: a window that is half silent would be a steady one otherwise.
+    """
     if len(salient) <= LATER_FRAMES:
         return 0.0
-    return float((salient[:-LATER_FRAMES] * salient[LATER_FRAMES:]).mean())
+    beyond = salient - salient.mean(axis=1, keepdims=True)
+    return float((beyond[:-LATER_FRAMES] * beyond[LATER_FRAMES:]).mean() / max(1e-9, float((beyond**2).mean())))
