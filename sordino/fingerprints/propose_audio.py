@@ -164,11 +164,12 @@ def _stretches(starts, terms, n_intervals):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _slots(counts, places):  # type: ignore[no-untyped-def]
     """Give the cells of the fullest pairs of neighbours, and the cell to each side of those, numbers from 1."""
-    least = _threshold(counts, places)
+    least, n_pairs = _threshold(counts, places), 0
     slots = np.zeros(len(counts), np.int32)
     for cell in range(1, len(counts) - 2):
-        if counts[cell] + counts[cell + 1] >= least:
+        if counts[cell] + counts[cell + 1] >= least and n_pairs < places:
             slots[cell - 1 : cell + 3] = 1
+            n_pairs += 1
     n_slots = 0
     for cell in range(len(slots)):
         if slots[cell]:
@@ -179,12 +180,16 @@ def _slots(counts, places):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _threshold(counts, places):  # type: ignore[no-untyped-def]
-    """Return how many votes a pair of neighbours needs to be among the `places` fullest; at least 2."""
+    """
+    Return how many votes a pair of neighbours needs to be among the `places` fullest; at least 2.
+
+    Where more than `places` are the fullest, all alike (a long loop), they are all let in.
+    """
     histogram = np.zeros(MAX_COUNT + 1, np.int64)
     for cell in range(len(counts) - 1):
         histogram[min(counts[cell] + counts[cell + 1], MAX_COUNT)] += 1
     least, found = MAX_COUNT, histogram[MAX_COUNT]
-    while least > 2 and found + histogram[least - 1] <= places:
+    while least > 2 and (found == 0 or found + histogram[least - 1] <= places):
         least -= 1
         found += histogram[least]
     return least
