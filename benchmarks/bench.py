@@ -77,7 +77,7 @@ def opened(folder: Path) -> Bench:
     """Open the bench whose catalogue is in `folder`; kernels are compiled and pages read before anything is timed."""
     known, strange = split_tracks(corpus.music("report"))
     voice = Speech("report", np.random.default_rng(2))
-    stage, judge = Stage(known, strange, voice), Judge(known, corpus.duplicates())
+    stage, judge = Stage(known, strange, voice), Judge(known, corpus.duplicates(), corpus.versions())
     bench = Bench(Catalogue.open(folder), peers.Prints.of(known), stage, judge)
     for query in queries(known, WARM_UP, None, voice, np.random.default_rng(0)):
         bench.find(query_print(query.sound, PARAMS))

@@ -101,6 +101,7 @@ VIDEO: Packages = {
 MIN_MUSIC_S = 20.0
 PROBE_TIMEOUT_S = 30.0
 DUPLICATES = Path(__file__).with_name("duplicates.txt")
+VERSIONS = DUPLICATES.with_name("versions.txt")
 LICENCE_FIELD = re.compile(r"^License: *(\S.*)$", re.MULTILINE)
 LICENCE_WORDS = re.compile(r"\b(?:CC[- ]BY[-\w.]*|GPL[-\w+]*|MIT|BSD[-\w]*)\b")  # where no field says it
 
@@ -142,9 +143,18 @@ def duplicates() -> dict[str, str]:
     Files are named as by `name_of`, a group by one of them. To find one of a group where another was planted is no
     false match.
     """
+    return _groups(DUPLICATES)
+
+
+def versions() -> dict[str, str]:
+    """Return, for each file that is one piece with another at another tempo, made anew, the name of their group."""
+    return _groups(VERSIONS)
+
+
+def _groups(pairs: Path) -> dict[str, str]:
     groups: dict[str, str] = {}
-    rows = [line.split(" | ") for line in DUPLICATES.read_text().splitlines() if line and not line.startswith("#")]
-    for first, second, _ in rows:
+    rows = [line.split(" | ") for line in pairs.read_text().splitlines() if line and not line.startswith("#")]
+    for first, second, *_ in rows:
         kept, merged = groups.get(first, first), groups.get(second, second)
         groups |= {first: kept, second: kept} | {name: kept for name, group in groups.items() if group == merged}
     return groups

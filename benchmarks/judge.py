@@ -36,9 +36,10 @@ class Outcome:
     What came of a query.
 
     `right` is the log10 of the chance of the match that there should be (of the least sure one, where there should be
-    several), `wrong` that of the surest one that there should not be; `NEVER` where there is none. From `placed` to
-    `pitch` it is about the matches that are right. `truth` and `told` have a place for each planted track, what is told
-    only where it was found. The peer's two are its least shares of wrong bits.
+    several), `wrong` that of the surest one that there should not be, `version` that of the surest one of another
+    version of what sounds; `NEVER` where there is none. From `placed` to `pitch` it is about the matches that are
+    right. `truth` and `told` have a place for each planted track, what is told only where it was found. The peer's two
+    are its least shares of wrong bits.
     """
 
     row: str
@@ -48,6 +49,7 @@ class Outcome:
     told: tuple[Place, ...]
     right: float
     wrong: float
+    version: float
     stranger: str
     mistaken_for: str
     placed: bool
@@ -65,17 +67,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Judge:
-    """Knows the references, and which files hold the same recording (`corpus.duplicates`)."""
+    """Knows the references, and which files hold the same recording, or another version (`corpus.versions`)."""
 
     references: Sequence[Path]
     groups: Mapping[str, str]
+    versions: Mapping[str, str]
 
     def outcome(self, row: str, k: int, query: Query, segments: Sequence[Segment]) -> Outcome:
         """Compare what was found with the truth."""
         found = sorted(((s.span, m) for s in segments for m in s.matches), key=lambda f: f[1].log10_false_positive)
         surest = [next((f for f in found if self._same(f[1].reference_id, p.track)), None) for p in query.plants]
         right = [(plant, *f) for plant, f in zip(query.plants, surest, strict=True) if f]
-        wrong = [m for _, m in found if not any(self._same(m.reference_id, p.track) for p in query.plants)]
+        others = [m for _, m in found if not any(self._same(m.reference_id, p.track) for p in query.plants)]
+        wrong = [m for m in others if not self.is_version(m, query)]
+        version = [m for m in others if self.is_version(m, query)]
         complete = len(right) == len(query.plants) > 0
         peer_right, peer_wrong = self._peer(query, segments)
         return Outcome(
@@ -86,6 +91,7 @@ class Judge:
             told=tuple(_told(span, m) for _, span, m in right),
             right=max(m.log10_false_positive for _, _, m in right) if complete else NEVER,
             wrong=wrong[0].log10_false_positive if wrong else NEVER,
+            version=version[0].log10_false_positive if version else NEVER,
             stranger=corpus.name_of(query.stranger) if query.stranger else "",
             mistaken_for=corpus.name_of(Path(wrong[0].reference_id)) if wrong else "",
             placed=all(_placed(*r) for r in right),
@@ -103,6 +109,12 @@ class Judge:
         right = max((float(errors[m].min()) for m in mine), default=None)
         others = errors[~mine.any(axis=0)] if len(mine) else errors
         return right, float(others.min(initial=peers.NOTHING))
+
+    def is_version(self, match: Match, query: Query) -> bool:
+        """Tell whether a match is of another version of something that sounds in the query."""
+        group = self.versions.get(corpus.name_of(Path(match.reference_id)))
+        tracks = [plant.track for plant in query.plants] + ([query.stranger] if query.stranger else [])
+        return group is not None and any(self.versions.get(corpus.name_of(track)) == group for track in tracks)
 
     def _same(self, one: Path | str, other: Path | str) -> bool:
         a, b = (corpus.name_of(Path(path)) for path in (one, other))

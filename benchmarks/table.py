@@ -19,6 +19,7 @@ COLUMNS = (
     "strict",
     "wrong",
     "wrong, sure",
+    "version",
     "place",
     "ends",
     "speed",
@@ -28,7 +29,8 @@ COLUMNS = (
     "Chromaprint, strict",
 )
 LEGEND = f"""*Found*: at 10^-3, where matches are reported; *sure*: at 10^{SURE:g}, where a measure may be applied;
-*strict*: where no negative of any row passes. *Wrong*: queries with a match of another recording. Of those found:
+*strict*: where no negative of any row passes. *Wrong*: queries with a match of another recording; *version*: of
+the same piece at another tempo, made anew (`versions.txt`). Of those found:
 *place*: the reference time is right within 2 s; *ends*: both within 1 s; *speed*: within 0.3 %; *pitch*: within 0.2
 semitone. *CPU ms*: of the lookup of a segment alone, median and 95 %. *Chromaprint*: at most {peers.THRESHOLD:g} of the
 bits differ; *strict* as above. Bold: the target is missed."""
@@ -76,6 +78,7 @@ def line(
     cells = [name, str(len(outcomes)), _targets(target, ends_target)]
     cells += _recall(outcomes, strict, target)
     cells += [str(sum(o.wrong < NEVER for o in outcomes)), str(sum(o.wrong <= SURE for o in outcomes))]
+    cells.append(str(sum(o.version < NEVER for o in outcomes)))
     cells += _exactness(outcomes, ends_target)
     ms = [ms for o in outcomes for ms in o.cpu_ms]
     cells.append(f"{np.median(ms):.0f} ({np.quantile(ms, 0.95):.0f})")

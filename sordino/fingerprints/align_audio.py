@@ -7,7 +7,7 @@ and its ends are looked for beyond the windows.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import groupby
 
 import numpy as np
 from numba import njit
@@ -15,17 +15,11 @@ from numpy.typing import NDArray
 
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Span
 from sordino.fingerprints.params import AudioParams
+from sordino.fingerprints.refine_audio import COARSE, FINE, WIDE, Piece, between, refine
 from sordino.fingerprints.search_audio import HOP_S, Hypothesis, Pose, References, search, windows
 from sordino.fingerprints.verify_audio import MIN_LANDMARKS, salience, standardised
 
 MIN_RUN_S = 1.5  # a shorter run is not what its window was judged by
-Steps = tuple[Iterable[float], Iterable[float], Iterable[float]]  # of speed, of shift (bands), of start (frames)
-WIDE: Steps = (0.005 * np.arange(-40, 41), (0.0,), np.arange(-6.0, 7.0, 2.0))  # a part may fit at a wrong speed too
-COARSE: Steps = (0.001 * np.arange(-4, 5), (-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0))
-FINE: Steps = (0.0004 * np.arange(-8, 9), (-1.0, 0.0, 1.0), (-1.0, -0.5, 0.0, 0.5, 1.0))
-NEARLY = 1.0  # standard deviations: poses so near to the best are averaged, as places are known to a frame only
-UNCHANGED = 0.3  # and another speed than 1 must gain so much
-UNSHIFTED = 0.25  # bands of pitch that are none
 THIRDS = 3  # of the bands: a voice drowns the low ones
 LEAST = 0.25  # of the mean evidence, that a landmark adds to a run if it has more
 DOUBT = 6.0  # nats against the song that a last stretch must hold ...
@@ -79,52 +73,54 @@ def _groups(hypotheses: Iterable[Hypothesis]) -> Iterator[list[Hypothesis]]:
 
 
 def _localise(query: AudioQuery, references: References, group: list[Hypothesis]) -> Iterator[AudioAlignment]:
-    """Place the group's strongest pose, then those of windows that lie outside of what was placed."""
+    """
+    Place the group's strongest pose, then those of windows that lie outside of what was placed.
+
+    These are placed where nothing is yet: wherever a song skips, its loudest stretch would be found again.
+    """
     margin = round(HOP_S * query.landmarks.params.frames_per_s)
-    start = max(0, min(h.first_frame for h in group) - margin)
-    stop = min(len(query.contrast), max(h.stop_frame for h in group) + margin)
-    piece = _Piece(start, standardised(query.contrast[start:stop]), salience(query.contrast[start:stop]))
+    start = max(0, min(h.window_first for h in group) - margin)
+    stop = min(len(query.contrast), max(h.window_stop for h in group) + margin)
+    contrast = query.contrast[start:stop]
+    piece = Piece(len(query.contrast), start, standardised(contrast), salience(contrast))
     number, ordinal = references.place(group[0].pose.reference)
     reference = references.indexes[number].print_of(ordinal, query.landmarks.params)
-    rest = list(group)
+    rest, runs = list(group), list[tuple[float, float]]()
     while rest:
         best = max(rest, key=lambda h: h.score)
         rest.remove(best)
-        placed = _place(query.landmarks, reference, best, piece)
+        placed = _place(query.landmarks, reference, best, piece.around(_middle(best), runs, query.landmarks.params))
         if placed is not None:
             yield placed[0]
-            low, high = placed[1]
-            rest = [h for h in rest if not low <= (h.first_frame + h.stop_frame) / 2 <= high]
+            runs.append(placed[1])
+            rest = [h for h in rest if not runs[-1][0] <= _middle(h) <= runs[-1][1]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """A piece of a query, from frame `start` on: poses are compared by what is salient, ends found by all contrast."""
-
-    start: int
-    contrast: NDArray[np.float32]
-    salient: NDArray[np.float32]
+def _middle(h: Hypothesis) -> float:
+    return (h.first_frame + h.stop_frame) / 2
 
 
 def _place(
-    query: AudioPrint, reference: AudioPrint, best: Hypothesis, piece: _Piece
+    query: AudioPrint, reference: AudioPrint, best: Hypothesis, piece: Piece
 ) -> tuple[AudioAlignment, tuple[float, float]] | None:
     """Refine a pose and find its ends in a piece of the query; return the run of frames as well."""
     params = query.params
-    middle, pose = (best.first_frame + best.stop_frame) / 2, best.pose
+    middle, pose = _middle(best), best.pose
     run: tuple[float, float] | None = best.window_first, best.window_stop
     for steps in (WIDE, COARSE, FINE):
         if run is not None:
-            pose = _refine(reference, piece, pose, middle, run, steps)
-            pose = _between(reference, piece, pose, middle, run) if steps is FINE else pose
-            run = _loudest_run(*_evidence(reference, piece, pose), len(piece.contrast) + piece.start, params)
+            pose = refine(reference, piece, pose, middle, run, steps)
+            pose = between(reference, piece, pose, middle, run) if steps is FINE else pose
+            run = _loudest_run(*_evidence(reference, piece, pose), piece, params)
             middle = (run[0] + run[1]) / 2 if run else middle
     to_s = params.hop_length / params.sample_rate
     if run is None or (run[1] - run[0]) * to_s < MIN_RUN_S:
         return None
     centre_s = params.n_fft / params.sample_rate / 2  # a frame speaks of its window's middle
-    query_span = _snapped(run[0] * to_s + centre_s, run[1] * to_s + centre_s, query.duration_s)
     offset_s = pose.start_frame * to_s + centre_s * (1 - pose.speed)
+    begins_s, ends_s = -offset_s / pose.speed, (reference.duration_s - offset_s) / pose.speed
+    begin_s, end_s = np.clip(np.array(run) * to_s + centre_s, begins_s, ends_s).tolist()
+    query_span = _snapped(begin_s, end_s, query.duration_s)
     ends = np.clip([offset_s + pose.speed * s for s in query_span], 0, reference.duration_s).tolist()
     alignment = AudioAlignment(
         pose.reference,
@@ -143,68 +139,8 @@ def _snapped(begin_s: float, end_s: float, duration_s: float) -> tuple[float, fl
     return (0.0 if begin_s < 0.5 else begin_s), (duration_s if end_s > duration_s - 0.5 else min(end_s, duration_s))
 
 
-def _refine(
-    reference: AudioPrint, piece: _Piece, pose: Pose, middle: float, run: tuple[float, float], steps: Steps
-) -> Pose:
-    """Try changes of a pose, about the frame in the middle of where it fits, on a run of frames; return the best."""
-    tries = np.array(list(product(*steps)))
-    poses, strengths = _tried(reference, piece, pose, middle, run, tries)
-    return Pose(pose.reference, *poses[int((strengths - UNCHANGED * (poses[:, 1] != 1.0)).argmax())].tolist())
-
-
-def _between(reference: AudioPrint, piece: _Piece, pose: Pose, middle: float, run: tuple[float, float]) -> Pose:
-    """Return the pose with its speed and shift between those that were tried."""
-    speeds = np.array(list(product(FINE[0], (0.0,), FINE[2])))
-    poses, strengths = _tried(reference, piece, pose, middle, run, speeds)
-    weights = np.maximum(0.0, strengths - strengths.max() + NEARLY)
-    start, speed, _ = weights @ poses / weights.sum()
-    if pose.speed == 1.0:
-        start, speed = pose.start_frame, 1.0
-    below, here, above = _tried(reference, piece, pose, middle, run, np.array([[0, k, 0] for k in (-1.0, 0.0, 1.0)]))[1]
-    bend = min(below - 2 * here + above, -1e-6)
-    shift = pose.shift + float(np.clip((below - above) / (2 * bend), -0.5, 0.5))
-    return Pose(pose.reference, float(start), float(speed), 0.0 if abs(shift) < UNSHIFTED else shift)
-
-
-def _tried(
-    reference: AudioPrint,
-    piece: _Piece,
-    pose: Pose,
-    middle: float,
-    run: tuple[float, float],
-    tries: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return poses (start, speed, shift: float64[k, 3]) around one, and how strong each is on a run of frames."""
-    low, high = max(0, int(run[0]) - piece.start), int(run[1]) - piece.start + 1
-    speeds = np.round(pose.speed + tries[:, 0], 6)
-    starts = pose.start_frame + tries[:, 2] - (speeds - pose.speed) * middle
-    poses = np.stack([starts, speeds, np.round(pose.shift) + tries[:, 1]], axis=1)
-    return poses, _strengths(reference.frames, reference.bands, piece.salient[low:high], piece.start + low, poses)
-
-
-@njit(cache=True, nogil=True)
-def _strengths(  # type: ignore[no-untyped-def]
-    frames, bands, salient, start, poses
-):
-    """Return the sum of what is salient over sqrt(n) for each pose (start, speed, shift): float64[k]."""
-    n_frames, n_bands = salient.shape
-    out = np.zeros(len(poses))
-    for i in range(len(poses)):
-        slower, shift, sum_, count = 1 / poses[i, 1], int(poses[i, 2]), 0.0, 1
-        for k in range(np.searchsorted(frames, poses[i, 0] + poses[i, 1] * (start - 1)), len(frames)):
-            frame = int(np.floor((frames[k] - poses[i, 0]) * slower + 0.5)) - start
-            band = bands[k] + shift
-            if frame >= n_frames:
-                break
-            if frame >= 0 and band >= 0 and band < n_bands:
-                sum_ += salient[frame, band]
-                count += 1
-        out[i] = sum_ / np.sqrt(count)
-    return out
-
-
 def _evidence(
-    reference: AudioPrint, piece: _Piece, pose: Pose
+    reference: AudioPrint, piece: Piece, pose: Pose
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float32]]:
     """Return where each of the reference's landmarks should be, query frame and band, and the contrast found there."""
     frames = (reference.frames - pose.start_frame) / pose.speed
@@ -218,7 +154,7 @@ def _loudest_run(
     frames: NDArray[np.float64],
     bands: NDArray[np.int64],
     values: NDArray[np.float32],
-    stop_frame: int,
+    piece: Piece,
     params: AudioParams,
 ) -> tuple[float, float] | None:
     """
@@ -241,10 +177,10 @@ def _loudest_run(
         means = _means(values[low:high], third[low:high])
     doubt_frames = DOUBT_S * params.frames_per_s
     first, last = float(frames[low]), float(frames[high - 1])
-    if first < doubt_frames and gains[:low].sum() > -DOUBT:
+    if piece.start == 0 and first < doubt_frames and gains[:low].sum() > -DOUBT:
         first = 0.0
-    if last > stop_frame - doubt_frames and gains[high:].sum() > -DOUBT:
-        last = float(stop_frame)
+    if piece.stop == piece.n_frames and last > piece.stop - doubt_frames and gains[high:].sum() > -DOUBT:
+        last = float(piece.stop)
     return first, last
 
 
@@ -272,7 +208,9 @@ def _distinct(alignments: Iterable[AudioAlignment]) -> list[AudioAlignment]:
     """Keep the strongest of several poses of one reference over the same stretch (loops, repeats)."""
     kept: list[AudioAlignment] = []
     for a in sorted(alignments, key=lambda a: -a.score):
-        if not any(k.ordinal == a.ordinal and share_stretch(k.query, a.query) for k in kept):
+        mine = [k.query for k in kept if k.ordinal == a.ordinal]
+        covered_s = sum(span.overlap_s(a.query) for span in mine)
+        if covered_s < 0.5 * a.query.duration_s and not any(share_stretch(span, a.query) for span in mine):
             kept.append(a)
     return kept
 

@@ -32,7 +32,7 @@ __all__ = ["Catalogue", "CatalogueError"]
 
 FORMAT = 2
 MANIFEST = "manifest.json"
-OUTSHINES = 0.5  # of the strongest score in a stretch: a weaker reference says nothing there
+OUTSHINES = 0.3  # of the strongest score in a stretch: a weaker reference says nothing there
 
 
 @dataclass(frozen=True, slots=True)

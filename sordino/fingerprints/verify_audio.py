@@ -24,6 +24,9 @@ BINS = 10  # a song may play in a part of the window only: sums over runs of ...
 MIN_BINS = 3  # ... at least so many tenths are weighed too
 MIN_LANDMARKS = 60  # fewer say nothing: a second of most music
 NULL_POSES = 400
+LATER_FRAMES = 25  # half a second
+STEADY = 0.05  # correlation after so long, at which chance reaches twice as far ...
+WIDER = 2.0  # ... and never more than three times: of a drone too, only the right reference has all
 DEVIATIONS = (0.8, 2.0)  # of chance; more is seen only where the random poses fall on a loop that really plays
 
 
@@ -51,7 +54,7 @@ def salience(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
     Return what stands out of its band, of its neighbours and of its second: float32[n_frames, n_bands], standardised.
 
     How far something lies *below* its surroundings is left out: it says that a voice is elsewhere, not that a song
-    isn't here. What each step gains is in `docs/decisions/0009`.
+    isn't here. What each step gains is in `docs/decisions/0009-sweep-and-salience.md`.
     """
     if not len(contrast):
         return contrast
@@ -151,11 +154,25 @@ def chance(salient: NDArray[np.float32], indexes: Sequence[AudioIndex]) -> NDArr
     """
     Return float64[2, 2]: middle and deviation of the sum over the window and of that over the best run, by chance.
 
-    Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones.
+    Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones. In a window of held
+    notes the rare coincidences reach further than the deviation tells, so it is widened by how steady the window is.
     """
     poses = zip(indexes, random_poses(indexes), strict=True)
-    sums = np.concatenate([verify(salient, index, some, 0)["sums"] for index, some in poses])
+    sums = np.concatenate([np.empty((0, 2)), *(verify(salient, index, some, 0)["sums"] for index, some in poses)])
     if len(sums) < NULL_POSES // 20:
         return np.array([[0.0, 1.0], [1.5, 1.0]])
     low, middle, high = np.quantile(sums, [0.16, 0.5, 0.84], axis=0)
-    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS)], axis=1)
+    wider = 1 + float(np.clip(steadiness(salient) / STEADY, 0.0, WIDER))
+    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS) * wider], axis=1)
+
+
+def steadiness(salient: NDArray[np.float32]) -> float:
+    """
+    Return the correlation of a window with itself half a second later: speech has none, held notes have 0.1.
+
+    That of what the frames have beyond their mean: a window that is half silent would be a steady one otherwise.
+    """
+    if len(salient) <= LATER_FRAMES:
+        return 0.0
+    beyond = salient - salient.mean(axis=1, keepdims=True)
+    return float((beyond[:-LATER_FRAMES] * beyond[LATER_FRAMES:]).mean() / max(1e-9, float((beyond**2).mean())))

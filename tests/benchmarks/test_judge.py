@@ -35,7 +35,7 @@ def match(track: Path, log10: float = -5.0, at_s: float = 3.0, query: Span = TEN
 def judged(stage: Stage, plants: Sequence[Plant], matches: Sequence[Match], same: bool = False) -> Outcome:
     groups = {f"package/music/{k}.wav": "one recording" for k in (0, 1)} if same else {}
     segment = Segment(TEN, tuple(matches), 20.0, np.array([0.1, 0.3]))
-    return Judge(stage.known, groups).outcome("row", 0, Query(NO_SOUND, tuple(plants)), [segment])
+    return Judge(stage.known, groups, {}).outcome("row", 0, Query(NO_SOUND, tuple(plants)), [segment])
 
 
 def test_what_is_right_and_what_is_wrong(stage: Stage) -> None:
@@ -88,7 +88,7 @@ def test_a_stream_counts_what_was_found_by_then_and_expects_what_was_playing(sta
 
     row = Row("stream", make, (0.9, None), after=(1, 3))
     scripted = Scripted([[], [match(stage.known[0], at_s=10.0)], []])
-    bench = Bench(cast(Catalogue, scripted), peers.Prints.of(stage.known), stage, Judge(stage.known, {}))
+    bench = Bench(cast(Catalogue, scripted), peers.Prints.of(stage.known), stage, Judge(stage.known, {}, {}))
     first, third = bench.measure(row, [0])
 
     assert (first.row, first.right) == ("stream, after 1 segment", NEVER)
@@ -117,6 +117,7 @@ def test_a_line_shows_targets_and_misses(stage: Stage) -> None:
         "strict": "0.333",
         "wrong": "1",
         "wrong, sure": "1",
+        "version": "0",
         "place": "1.000",
         "ends": "0.500",
         "speed": "1.000",

@@ -8,10 +8,9 @@ from scipy.signal import resample
 
 from sordino.fingerprints import align_audio, audio, index
 from sordino.fingerprints.align_audio import AudioAlignment
-from sordino.fingerprints.index import AudioIndex
 from sordino.fingerprints.model import AudioQuery, Span
 from sordino.fingerprints.params import AudioParams
-from sordino.fingerprints.verify_audio import Pose
+from sordino.fingerprints.search_audio import Pose, References
 from tests import synth
 from tests.synth import RATE, Samples
 
@@ -26,12 +25,12 @@ def song(seed: int) -> Samples:
     return synth.music(SONG_S, seed)
 
 
-def indexed(*sounds: Samples) -> AudioIndex:
-    return index.build([audio.reference_print(s) for s in sounds], PARAMS)
+def indexed(*sounds: Samples) -> References:
+    return References((index.build([audio.reference_print(s) for s in sounds], PARAMS),))
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> AudioIndex:
+def catalogue() -> References:
     return indexed(*map(song, range(SONGS)))
 
 
@@ -61,7 +60,7 @@ def near(span: Span, start_s: float, end_s: float, tolerance_s: float) -> bool:
 
 @pytest.mark.parametrize("back_db", [-6, -10])
 @pytest.mark.parametrize("seed", [0, 2, 4, 5])
-def test_a_song_in_the_middle_under_speech(catalogue: AudioIndex, seed: int, back_db: float) -> None:
+def test_a_song_in_the_middle_under_speech(catalogue: References, seed: int, back_db: float) -> None:
     query = under_speech(cut(song(seed), 10, 24), 8, 30, back_db, 50 + seed)
     best = align_audio.find(query, catalogue)[0]
     assert best.ordinal == seed
@@ -74,7 +73,7 @@ def test_a_song_in_the_middle_under_speech(catalogue: AudioIndex, seed: int, bac
 
 
 @pytest.mark.parametrize("start_s", [0.0, 12.34, 29.9], ids=["its start", "its middle", "its end"])
-def test_an_excerpt_alone_fills_the_query(catalogue: AudioIndex, start_s: float) -> None:
+def test_an_excerpt_alone_fills_the_query(catalogue: References, start_s: float) -> None:
     best = align_audio.find(audio.query_print(cut(song(1), start_s, start_s + 10)), catalogue)[0]
     assert (best.ordinal, best.query) == (1, Span(0.0, 10.0))
     assert near(best.reference, start_s, start_s + 10, 0.15)
@@ -83,7 +82,7 @@ def test_an_excerpt_alone_fills_the_query(catalogue: AudioIndex, start_s: float)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_reference_that_begins_inside_the_query(catalogue: AudioIndex, seed: int) -> None:
+def test_a_reference_that_begins_inside_the_query(catalogue: References, seed: int) -> None:
     best = align_audio.find(under_speech(cut(song(seed), 0, 12), 18, 30, 0, 60 + seed), catalogue)[0]
     assert best.ordinal == seed
     assert near(best.query, 18, 30, 1.0)
@@ -91,7 +90,7 @@ def test_a_reference_that_begins_inside_the_query(catalogue: AudioIndex, seed: i
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_reference_that_begins_late_in_the_query(catalogue: AudioIndex, seed: int) -> None:
+def test_a_reference_that_begins_late_in_the_query(catalogue: References, seed: int) -> None:
     at_s = 6.0
     sound = np.concatenate([0.3 * synth.speech_like(at_s, seed), cut(song(seed), 0, 10 - at_s)]).astype(np.float32)
     best = align_audio.find(audio.query_print(sound), catalogue)[0]
@@ -101,14 +100,14 @@ def test_a_reference_that_begins_late_in_the_query(catalogue: AudioIndex, seed: 
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_reference_that_ends_inside_the_query(catalogue: AudioIndex, seed: int) -> None:
+def test_a_reference_that_ends_inside_the_query(catalogue: References, seed: int) -> None:
     best = align_audio.find(under_speech(cut(song(seed), 28, 40), 0, 30, 0, 70 + seed), catalogue)[0]
     assert best.ordinal == seed
     assert near(best.query, 0, 12, 1.0)
     assert near(best.reference, 28, 40, 1.0)
 
 
-def test_two_references_one_after_the_other(catalogue: AudioIndex) -> None:
+def test_two_references_one_after_the_other(catalogue: References) -> None:
     query = audio.query_print(np.concatenate([cut(song(2), 5, 17), cut(song(4), 20, 32)]))
     found = {a.ordinal: a for a in certain(align_audio.find(query, catalogue))}
     assert near(found[2].query, 0, 12, 0.7)
@@ -117,7 +116,7 @@ def test_two_references_one_after_the_other(catalogue: AudioIndex) -> None:
     assert near(found[4].reference, 20, 32, 0.7)
 
 
-def test_a_song_that_comes_twice_is_found_twice(catalogue: AudioIndex) -> None:
+def test_a_song_that_comes_twice_is_found_twice(catalogue: References) -> None:
     between = 0.3 * synth.speech_like(12, 1)
     twice = np.concatenate([cut(song(3), 4, 16), between, cut(song(3), 24, 36)]).astype(np.float32)
     found = [a for a in certain(align_audio.find(audio.query_print(twice), catalogue)) if a.ordinal == 3]
@@ -147,7 +146,7 @@ def test_a_loop_is_found_once_over_its_whole_length() -> None:
 
 @pytest.mark.parametrize("speed", [0.99, 1.01])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_speed_of_a_resampled_copy(catalogue: AudioIndex, seed: int, speed: float) -> None:
+def test_the_speed_of_a_resampled_copy(catalogue: References, seed: int, speed: float) -> None:
     original = cut(song(seed), 0, 30)
     copy = np.asarray(resample(original, round(len(original) / speed)), np.float32)
     best = align_audio.find(audio.query_print(copy), catalogue)[0]
@@ -158,7 +157,7 @@ def test_the_speed_of_a_resampled_copy(catalogue: AudioIndex, seed: int, speed: 
 
 
 @pytest.mark.parametrize("by_s", [0.5, 2.0, 4.98, 7.3])
-def test_a_later_song_is_a_later_match(catalogue: AudioIndex, by_s: float) -> None:
+def test_a_later_song_is_a_later_match(catalogue: References, by_s: float) -> None:
     def best(at_s: float) -> AudioAlignment:
         sound = np.zeros(30 * RATE, np.float32)
         sound[round(at_s * RATE) :][: 12 * RATE] = cut(song(5), 14, 26)
@@ -179,7 +178,7 @@ def expected(ordinal: int, reference_s: float, query_s: float = 0.0) -> Pose:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_last_seconds_of_a_song_are_found_where_it_was_expected(catalogue: AudioIndex, seed: int) -> None:
+def test_the_last_seconds_of_a_song_are_found_where_it_was_expected(catalogue: References, seed: int) -> None:
     query = under_speech(cut(song(seed), 36, 40), 0, 10, -8, 80 + seed)
     plain = [a for a in align_audio.find(query, catalogue) if a.ordinal == seed]
     found = align_audio.find(query, catalogue, [expected(seed, 36)])
@@ -190,14 +189,14 @@ def test_the_last_seconds_of_a_song_are_found_where_it_was_expected(catalogue: A
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_was_expected_and_does_not_come_is_not_found(catalogue: AudioIndex, seed: int) -> None:
+def test_what_was_expected_and_does_not_come_is_not_found(catalogue: References, seed: int) -> None:
     query = audio.query_print(synth.speech_like(10, 90 + seed))
     poses = [expected(k, 15) for k in range(SONGS)]
     assert certain(align_audio.find(query, catalogue, poses)) == []
 
 
 @pytest.mark.parametrize("reference_s", [-100.0, -15.0, 39.9, 60.0, 1e6], ids=str)
-def test_a_pose_outside_its_reference_is_no_match(catalogue: AudioIndex, reference_s: float) -> None:
+def test_a_pose_outside_its_reference_is_no_match(catalogue: References, reference_s: float) -> None:
     query = audio.query_print(synth.speech_like(10, 5))
     poses = [expected(k, reference_s) for k in (0, SONGS - 1)]
     assert certain(align_audio.find(query, catalogue, poses)) == []
@@ -227,12 +226,12 @@ NEGATIVES = {
 
 
 @pytest.mark.parametrize("sound", NEGATIVES.values(), ids=NEGATIVES)
-def test_what_is_not_registered_is_not_found(catalogue: AudioIndex, sound: Samples) -> None:
+def test_what_is_not_registered_is_not_found(catalogue: References, sound: Samples) -> None:
     assert certain(align_audio.find(audio.query_print(sound), catalogue)) == []
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 0.5, 2.0])
-def test_short_queries_do_no_harm(catalogue: AudioIndex, seconds: float) -> None:
+def test_short_queries_do_no_harm(catalogue: References, seconds: float) -> None:
     for a in align_audio.find(audio.query_print(cut(song(0), 10, 10 + seconds)), catalogue):
         assert 0 <= a.query.start_s <= a.query.end_s <= seconds
 
