@@ -105,7 +105,7 @@ def asked(n: int) -> tuple[list[Asked], Judge, list[Path]]:
             queries = [row.query(stage, k) for k in range(n)]
             sounds = [query_print(sound, PARAMS) for sound in coded([q.sound for q in queries], row.codec)]
             rows.append(Asked(row, [Query(q.sound[:0], q.plants, q.stranger) for q in queries], sounds))
-    return rows, Judge(known, corpus.duplicates()), known
+    return rows, Judge(known, corpus.duplicates(), corpus.versions()), known
 
 
 def grow(catalogue: Catalogue, hours: float, more: Iterator[AudioPrint]) -> None:
