@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test check lint bench bench-speed schemas clean
+.PHONY: help setup system demo test check lint bench bench-speed bench-scale schemas clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ bench: setup  ## Measure accuracy on real media (fetches about 2 GB the first ti
 
 bench-speed: setup  ## Measure speed and memory against bare decoding
 	$(BIN)/python -m benchmarks.speed
+
+bench-scale: setup  ## Measure how the catalogue grows, from 10 to 5,000 hours (half an hour, 15 GB of disk)
+	$(BIN)/python -m benchmarks.scale --plot benchmarks/scale.svg
 
 schemas: setup  ## Write the JSON Schemas and the AsyncAPI document anew
 	$(BIN)/python -m sordino.pipelines.schemas

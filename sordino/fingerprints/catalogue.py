@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from sordino.fingerprints import align_audio, align_video, checks, parts
+from sordino.fingerprints import align_audio, align_video, checks, index, merge, parts
 from sordino.fingerprints.align_audio import AudioAlignment
 from sordino.fingerprints.align_video import VideoAlignment
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Span, VideoPrint
@@ -32,7 +32,6 @@ __all__ = ["Catalogue", "CatalogueError"]
 
 FORMAT = 2
 MANIFEST = "manifest.json"
-MERGE = 4  # more merges and fewer parts: each part adds some milliseconds to every search
 OUTSHINES = 0.3  # of the strongest score in a stretch: a weaker reference says nothing there
 
 
@@ -259,31 +258,48 @@ class Catalogue:
             raise CatalogueError("damaged", f"{self._folder / entry.name}: {error}") from error
 
     def _publish(self) -> None:
-        """Write the staged prints and those of the small parts as one new part, then the manifest."""
+        """Write the staged prints and those of the small parts as one new part, or a few, then the manifest."""
         remaining = [e.without(self._staged.removed) for e in self._generation.entries]
         remaining = [e for e in remaining if e.present]
         there = {r for e in remaining for r in e.present}
         added = [p for i, p in self._staged.added.items() if i not in there]
-        kept, absorbed = _merge_plan(remaining, len(added))
-        prints = [*self._prints_of(absorbed), *added]
-        name = f"part-{uuid.uuid4().hex[:16]}"
+        kept, prints = self._merged(remaining, added)
+        fresh: list[Path] = []
         try:
-            if prints:
-                part = parts.build(prints, self.audio_params)
-                kept.append(_Entry(name, part.reference_ids, parts.write(part, self._folder / name)))
+            for run in merge.cut([index.length(p.audio) for p in prints]):
+                fresh.append(self._folder / f"part-{uuid.uuid4().hex[:16]}")
+                part = parts.build(merge.some(prints, run), self.audio_params)
+                kept.append(_Entry(fresh[-1].name, part.reference_ids, parts.write(part, fresh[-1])))
             self._write_manifest(kept)
         except OSError:
-            shutil.rmtree(self._folder / name, ignore_errors=True)
+            for folder in fresh:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
-        parts.sync_folder(self._folder)  # outside: from here on the manifest names the new part
+        parts.sync_folder(self._folder)  # outside: from here on the manifest names the new parts
         self.refresh()
         self._sweep()
 
-    def _prints_of(self, entries: Sequence[_Entry]) -> Iterator[Prints]:
-        for entry in entries:
-            for ordinal, reference_id in enumerate(entry.reference_ids):
-                if reference_id not in entry.removed:
-                    yield self._parts[entry.name].prints(ordinal, self.audio_params, self.video_params)
+    def _merged(self, entries: Sequence[_Entry], added: Sequence[Prints]) -> tuple[list[_Entry], Sequence[Prints]]:
+        """Return the parts that stay, and the prints of the others and of what is added: each is made when asked."""
+        whole = [int(np.diff(self._parts[e.name].audio.bases).sum()) for e in entries]
+        present = [n - self._removed_frames(e) for n, e in zip(whole, entries, strict=True)]
+        chosen = merge.absorbed(present, whole, sum(index.length(p.audio) for p in added))
+        there = self._prints_of([entries[k] for k in chosen])
+        prints = merge.Lazily(len(there) + len(added), lambda k: there[k] if k < len(there) else added[k - len(there)])
+        return [e for k, e in enumerate(entries) if k not in chosen], prints
+
+    def _prints_of(self, entries: Sequence[_Entry]) -> Sequence[Prints]:
+        places = [(e.name, k) for e in entries for k, i in enumerate(e.reference_ids) if i not in e.removed]
+
+        def made(k: int) -> Prints:
+            name, ordinal = places[k]
+            return self._parts[name].prints(ordinal, self.audio_params, self.video_params)
+
+        return merge.Lazily(len(places), made)
+
+    def _removed_frames(self, entry: _Entry) -> int:
+        lengths = np.diff(self._parts[entry.name].audio.bases)
+        return sum(int(lengths[entry.reference_ids.index(i)]) for i in entry.removed)
 
     def _write_manifest(self, entries: Sequence[_Entry]) -> None:
         manifest = {
@@ -315,19 +331,6 @@ class Catalogue:
         with (self._folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _merge_plan(entries: Sequence[_Entry], n_added: int) -> tuple[list[_Entry], list[_Entry]]:
-    """
-    Choose the parts that go into the new one: the youngest, as long as each is at most `MERGE` times what it joins.
-
-    So the number of parts grows as the logarithm of the number of references, and each is rewritten as often.
-    """
-    kept, absorbed, size = list(entries), [], n_added
-    while kept and len(kept[-1].present) <= MERGE * size:
-        absorbed.append(kept.pop())
-        size += len(absorbed[-1].present)
-    return kept, absorbed[::-1]
 
 
 def _checksum(manifest: Mapping[str, Any]) -> str:

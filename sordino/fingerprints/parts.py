@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sordino.fingerprints import index
 from sordino.fingerprints.index import AudioIndex
+from sordino.fingerprints.merge import Lazily
 from sordino.fingerprints.model import AudioPrint, VideoPrint
 from sordino.fingerprints.params import AudioParams, VideoParams
 
@@ -68,15 +69,19 @@ class Part:
 
 
 def build(prints: Sequence[Prints], params: AudioParams) -> Part:
-    """Index the references' prints."""
-    counts = [len(p.video.times_s) for p in prints]
-    table = VideoTable(
-        hashes=np.concatenate([np.empty((0, 4), np.uint64), *(p.video.hashes for p in prints)]),
-        times_s=np.concatenate([np.empty(0), *(p.video.times_s for p in prints)]).astype(np.float32),
-        starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        durations_s=np.array([p.video.duration_s for p in prints], np.float64),
+    """Index the references' prints; a sequence that makes them when asked needs no more memory than the part."""
+    ids = tuple(p.reference_id for p in prints)
+    sound = index.build(Lazily(len(prints), lambda k: prints[k].audio), params)
+    return Part(ids, sound, _video_table([p.video for p in prints]))
+
+
+def _video_table(prints: Sequence[VideoPrint]) -> VideoTable:
+    return VideoTable(
+        hashes=np.concatenate([np.empty((0, 4), np.uint64), *(p.hashes for p in prints)]),
+        times_s=np.concatenate([np.empty(0), *(p.times_s for p in prints)]).astype(np.float32),
+        starts=np.concatenate([[0], np.cumsum([len(p.times_s) for p in prints])]).astype(np.int64),
+        durations_s=np.array([p.duration_s for p in prints], np.float64),
     )
-    return Part(tuple(p.reference_id for p in prints), index.build([p.audio for p in prints], params), table)
 
 
 def write(part: Part, folder: Path) -> dict[str, str]:

@@ -14,13 +14,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sordino.fingerprints.index import AudioIndex, pairs
+from sordino.fingerprints.index import FRAME_BITS, FRAMES, NO_THIRD, AudioIndex, pairs
 from sordino.fingerprints.model import AudioPrint
 from sordino.fingerprints.params import AudioParams
 
 CELL_BITS = 5  # 32 frames: two such cells hold a 10 s query whose tempo is 7 % off
 FINE_BITS = 1  # 2 frames
 FINE = 1 << (CELL_BITS - FINE_BITS)
+ANY = np.uint64((1 << 64) - 1)  # third landmark
+SPARING_FANOUT = 5  # a reference's next two landmarks are seldom further among the query's
 MAX_COUNT = 4095  # votes of a pair of cells, beyond which they need no order
 
 
@@ -93,17 +95,22 @@ def together(several: Iterable[Candidates]) -> Candidates:
     return Candidates(np.concatenate([c.poses for c in all_]), np.concatenate([c.votes for c in all_]))
 
 
-def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int) -> Candidates:
-    """Return at most `limit` places where the references have the most of the query's pairs, under this change."""
+def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int, sparing: bool = False) -> Candidates:
+    """
+    Return at most `limit` places where the references have the most of the query's pairs, under this change.
+
+    A large index is asked sparingly, only for pairs of which the query has the third landmark, too.
+    """
     params, middle = query.params, query.n_frames // 2
-    terms, frames = pairs(query.unshifted(change.shift), params.query_fanout, change.tempo)
+    fanout = SPARING_FANOUT if sparing else params.query_fanout
+    terms, frames, thirds = pairs(query.unshifted(change.shift), fanout, change.tempo)
     from_middle = frames - middle
-    n_intervals = params.max_pair_frames - params.min_pair_frames + 1
     found = _propose(
         index.starts,
         index.postings,
         terms,
-        n_intervals,
+        _later(thirds) if sparing else np.full(len(terms), ANY),
+        params.max_pair_frames - params.min_pair_frames + 1,
         np.rint(change.tempo * from_middle).astype(np.int64),
         np.rint(np.outer(from_middle, np.array(change.tempos) - change.tempo)).astype(np.int64),
         (int(index.bases[-1]) >> CELL_BITS) + 2,
@@ -116,66 +123,95 @@ def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int) -> 
 
 
 @njit(cache=True, nogil=True)
+def _later(thirds):  # type: ignore[no-untyped-def]
+    """
+    Return the third landmarks that each pair may have, as the bits of a uint64: further partners of its first landmark.
+
+    Or a band beside one: where the pitch was changed by a fraction of a band, each interval is rounded for itself.
+    """
+    sets, one = np.zeros(len(thirds) + 1, np.uint64), np.uint64(1)
+    for k in range(len(thirds) - 1, -1, -1):
+        if thirds[k] != NO_THIRD:
+            sets[k] = sets[k + 1] | (one << np.uint64(thirds[k]))
+    return (sets[:-1] | (sets[:-1] << one) | (sets[:-1] >> one)) & ~(one << np.uint64(NO_THIRD))
+
+
+@njit(cache=True, nogil=True)
 def _propose(  # type: ignore[no-untyped-def]
-    starts, postings, terms, n_intervals, anchors, drifts, n_cells, places, limit
+    starts, postings, terms, thirds, n_intervals, anchors, drifts, n_cells, places, limit
 ):
     """Return int64[k, 3]: frame of the axis at the query's middle, number of the tempo, votes."""
-    first, stop = _stretches(starts, terms, n_intervals)
-    places_of = np.empty((stop - first).sum(), np.int64)  # postings are far from each other: they are read once
-    counts = np.zeros(n_cells + 2, np.int32)
-    n_places = 0
-    for i in range(len(first)):
-        for k in range(first[i], stop[i]):
-            place = np.int64(postings[k]) - anchors[i]
-            counts[place >> CELL_BITS] += np.int32(1)
-            places_of[n_places] = place
-            n_places += 1
-    slots, n_slots = _slots(counts, places)
-    n_tempos = drifts.shape[1]
-    fine = np.zeros((n_slots + 1, n_tempos, FINE), np.uint16)
-    n_places = 0
-    for i in range(len(first)):
-        for place in places_of[n_places : n_places + stop[i] - first[i]]:
+    places_of, stops = _read(starts, postings, terms, thirds, n_intervals, anchors)
+    slots = np.zeros(n_cells + 2, np.uint16)  # first how many votes each cell has, then the number of those looked into
+    for place in places_of:
+        slots[place >> CELL_BITS] += np.uint16(1)
+    cells = _slots(slots, places)
+    n_tempos, first = drifts.shape[1], 0
+    fine = np.zeros((len(cells) + 1, n_tempos, FINE), np.uint16)
+    for i in range(len(stops)):
+        for place in places_of[first : stops[i]]:
             if slots[place >> CELL_BITS]:
                 for j in range(n_tempos):
                     here = place - drifts[i, j]
                     fine[slots[here >> CELL_BITS], j, (here >> FINE_BITS) & (FINE - 1)] += np.uint16(1)
-        n_places += stop[i] - first[i]
+        first = stops[i]
     fine[0] = 0  # what fell into no slot
-    return _fullest(slots, n_slots, fine, limit)
+    return _fullest(cells, slots, fine, limit)
 
 
 @njit(cache=True, nogil=True)
-def _stretches(starts, terms, n_intervals):  # type: ignore[no-untyped-def]
+def _read(starts, postings, terms, thirds, n_intervals, anchors):  # type: ignore[no-untyped-def]
     """
-    Return where the postings of each term begin and end, with those of intervals one frame shorter and longer.
+    Return the places that the pairs vote for, int32[n], and where in them each pair's end: int64[len(terms)].
 
-    A peak under speech is rarely at the frame where it was alone. Terms of neighbouring intervals lie side by side, so
-    their postings are one stretch.
+    With the postings of intervals one frame shorter and longer: a peak under speech is rarely at the frame where it was
+    alone. Postings are far from each other: they are read once.
     """
-    first, stop = np.empty(len(terms), np.int64), np.empty(len(terms), np.int64)
+    first, last = np.empty(len(terms), np.int64), np.empty(len(terms), np.int64)
+    n = np.int64(0)
     for i in range(len(terms)):
         interval = terms[i] % n_intervals
-        first[i] = starts[terms[i] - min(interval, 1)]
-        stop[i] = starts[terms[i] + min(n_intervals - 1 - interval, 1) + 1]
-    return first, stop
+        first[i], last[i] = terms[i] - min(interval, 1), terms[i] + min(n_intervals - 1 - interval, 1)
+        n += np.int64(starts[last[i] + 1]) - np.int64(starts[first[i]])
+    places, stops = np.empty(n + 1, np.int32), np.empty(len(terms), np.int64)
+    n = np.int64(0)
+    for i in range(len(terms)):
+        for term in range(first[i], last[i] + 1):
+            n = _matching(postings[starts[term] : starts[term + 1]], thirds[i], anchors[i], places, n)
+        stops[i] = n
+    return places[:n], stops
+
+
+@njit(cache=True, nogil=True)
+def _matching(postings, thirds, anchor, places, n):  # type: ignore[no-untyped-def]
+    """Append the places of a term's postings whose third landmark is among `thirds`; return how many there are now."""
+    for posting in postings:
+        third = np.uint64(posting >> FRAME_BITS)
+        if thirds >> third == 0:
+            break  # they are in order of their third landmarks
+        places[n] = np.int32(posting & FRAMES) - np.int32(anchor)
+        n += np.int64((thirds >> third) & np.uint64(1))
+    return n
 
 
 @njit(cache=True, nogil=True)
 def _slots(counts, places):  # type: ignore[no-untyped-def]
-    """Give the cells of the fullest pairs of neighbours, and the cell to each side of those, numbers from 1."""
-    least, n_pairs = _threshold(counts, places), 0
-    slots = np.zeros(len(counts), np.int32)
+    """
+    Choose the cells of the fullest pairs of neighbours, and the cell to each side of those: int64[k], ascending.
+
+    Fills `counts` with their numbers, from 1, and with 0.
+    """
+    least = _threshold(counts, places)
+    cells, n = np.empty(4 * places + 4, np.int64), 0
     for cell in range(1, len(counts) - 2):
-        if counts[cell] + counts[cell + 1] >= least and n_pairs < places:
-            slots[cell - 1 : cell + 3] = 1
-            n_pairs += 1
-    n_slots = 0
-    for cell in range(len(slots)):
-        if slots[cell]:
-            n_slots += 1
-            slots[cell] = n_slots
-    return slots, n_slots
+        if np.int64(counts[cell]) + np.int64(counts[cell + 1]) >= least and n < 4 * places:
+            for near in range(max(cell - 1, cells[n - 1] + 1 if n else 0), cell + 3):
+                cells[n] = near
+                n += 1
+    counts[:] = 0
+    for k in range(n):
+        counts[cells[k]] = k + 1
+    return cells[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -186,29 +222,29 @@ def _threshold(counts, places):  # type: ignore[no-untyped-def]
     Where more than `places` are the fullest, all alike (a long loop), they are all let in.
     """
     histogram = np.zeros(MAX_COUNT + 1, np.int64)
+    least, found = 2, np.int64(0)
     for cell in range(len(counts) - 1):
-        histogram[min(counts[cell] + counts[cell + 1], MAX_COUNT)] += 1
-    least, found = MAX_COUNT, histogram[MAX_COUNT]
-    while least > 2 and (found == 0 or found + histogram[least - 1] <= places):
-        least -= 1
-        found += histogram[least]
+        votes = np.int64(counts[cell]) + np.int64(counts[cell + 1])
+        if votes >= least:
+            histogram[np.int64(min(votes, MAX_COUNT))] += 1
+            found += 1
+            while found > places and found > histogram[least]:
+                found -= histogram[least]
+                least += 1
     return least
 
 
 @njit(cache=True, nogil=True)
-def _fullest(slots, n_slots, fine, limit):  # type: ignore[no-untyped-def]
+def _fullest(cells, slots, fine, limit):  # type: ignore[no-untyped-def]
     """Return the best narrow cell (with its neighbour) of each slot, of the slots that have the most."""
-    best = np.zeros((n_slots, 3), np.int64)
-    for cell in range(len(slots) - 1):
-        slot = slots[cell]
-        if slot == 0:
-            continue
+    best = np.zeros((len(cells), 3), np.int64)
+    for k, cell in enumerate(cells):
         for j in range(fine.shape[1]):
-            for k in range(FINE):
-                beyond = fine[slots[cell + 1], j, 0] if k == FINE - 1 else fine[slot, j, k + 1]
-                votes = np.int64(fine[slot, j, k]) + beyond
-                if votes > best[slot - 1, 2]:
-                    best[slot - 1, 0] = (cell << CELL_BITS) + ((k + 1) << FINE_BITS)
-                    best[slot - 1, 1], best[slot - 1, 2] = j, votes
+            for at in range(FINE):
+                beyond = fine[slots[cell + 1], j, 0] if at == FINE - 1 else fine[k + 1, j, at + 1]
+                votes = np.int64(fine[k + 1, j, at]) + beyond
+                if votes > best[k, 2]:
+                    best[k, 0] = (cell << CELL_BITS) + ((at + 1) << FINE_BITS)
+                    best[k, 1], best[k, 2] = j, votes
     order = np.argsort(-best[:, 2], kind="mergesort")[:limit]
     return best[np.sort(order[best[order, 2] >= 2])]

@@ -67,6 +67,7 @@ CHANGED = Search(
 EXPECTED = (Tail(1.40, 1.04), Tail(1.55, 1.09))
 SEARCHES = math.log10(2)  # a window without any work is searched twice
 SECOND_OPINION = 1.0  # decades that it must be surer by, so that asking it costs next to nothing
+SPARING_HOURS = 20.0  # of references: more of them are asked sparingly
 SEARCHED_HOURS = 10.0  # of references when it was fitted; chance grows as their number
 OTHERS = slice(2, 8)  # ranks of the references that say what others reach: the first two may both be right
 TYPICAL_OTHERS = (4.4, 5.3)  # where there are not so many references
@@ -165,9 +166,10 @@ def search(window: Window, references: References, expected: Sequence[Pose]) -> 
 
 def candidates(window: Window, references: References, how: Search) -> NDArray[np.void]:
     """Return the verified candidates of one kind of search: an array of `verify_audio.ROW`."""
-    limit = how.candidates
+    more, sparing = max(1.0, references.hours / SEARCHED_HOURS), references.hours > SPARING_HOURS
+    limit = round(how.candidates * math.sqrt(more))
     proposed = [
-        together(propose(index, window.landmarks, change, limit) for change in how.changes).best(limit)
+        together(propose(index, window.landmarks, change, limit, sparing) for change in how.changes).best(limit)
         for index in references.indexes
     ]
     votes = np.sort(np.concatenate([np.empty(0, np.int64), *(c.votes for c in proposed)]))[::-1]
