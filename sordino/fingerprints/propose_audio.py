@@ -226,7 +226,7 @@ def _threshold(counts, places):  # type: ignore[no-untyped-def]
     for cell in range(len(counts) - 1):
         votes = np.int64(counts[cell]) + np.int64(counts[cell + 1])
         if votes >= least:
-            histogram[np.int64(min(votes, MAX_COUNT))] += 1
+            histogram[min(votes, np.int64(MAX_COUNT))] += 1
             found += 1
             while found > places and found > histogram[least]:
                 found -= histogram[least]
