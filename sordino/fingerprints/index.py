@@ -93,7 +93,9 @@ def build(prints: Sequence[AudioPrint], params: AudioParams) -> AudioIndex:
 
 
 def _length(p: AudioPrint, params: AudioParams) -> int:
-    return int(p.duration_s * params.frames_per_s) + 1 + GAP_FRAMES
+    """Return the frames that a print takes on the axis: whole pages, so that it lies in all indexes alike."""
+    frames = int(p.duration_s * params.frames_per_s) + 1 + GAP_FRAMES
+    return -(-frames >> PAGE_BITS) << PAGE_BITS
 
 
 @njit(cache=True, nogil=True)
