@@ -216,7 +216,9 @@ def test_random_poses_are_those_of_the_same_references_however_they_are_register
             assert (poses[:, 1:] == [1.0, 0.0]).all()
             mine = [next(names) for _ in built.durations_s]
             which = np.searchsorted(built.bases, poses[:, 0] + index.GAP_FRAMES, side="right") - 1
-            found += [(mine[k], round(float(start - built.bases[k]), 3)) for k, start in zip(which, poses[:, 0], strict=True)]
+            found += [
+                (mine[k], round(float(start - built.bases[k]), 3)) for k, start in zip(which, poses[:, 0], strict=True)
+            ]
         return sorted(found)
 
     plain = places([index.build(prints, PARAMS)], list(range(5)))
