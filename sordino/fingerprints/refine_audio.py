@@ -22,6 +22,7 @@ COARSE: Steps = (0.002 * np.arange(-4, 5), (-1.0, 0.0, 1.0), (-2.0, -1.0, 0.0, 1
 FINE: Steps = (0.0004 * np.arange(-8, 9), (-1.0, 0.0, 1.0), (-1.0, -0.5, 0.0, 0.5, 1.0))
 NEARLY = 1.0  # standard deviations: poses so near to the best are averaged, as places are known to a frame only
 UNCHANGED = 0.3  # and another speed than 1 must gain so much
+AWAY = 10.0  # and, for every 100 % that it is off the speed that was found, so much
 UNSHIFTED = 0.25  # bands of pitch that are none
 OVERLAP_S = 2.5  # of stretches of one reference: the end of the one that was placed first is not known exactly
 
@@ -59,7 +60,8 @@ def refine(
     """Try changes of a pose, about the frame in the middle of where it fits, on a run of frames; return the best."""
     tries = np.array(list(product(*steps)))
     poses, strengths = _tried(reference, piece, pose, middle, run, tries)
-    return Pose(pose.reference, *poses[int((strengths - UNCHANGED * (poses[:, 1] != 1.0)).argmax())].tolist())
+    unlikely = UNCHANGED * (poses[:, 1] != 1.0) + AWAY * np.abs(poses[:, 1] - pose.speed)
+    return Pose(pose.reference, *poses[int((strengths - unlikely).argmax())].tolist())
 
 
 def between(reference: AudioPrint, piece: Piece, pose: Pose, middle: float, run: tuple[float, float]) -> Pose:

@@ -1,8 +1,8 @@
 """
 A window of the query and the references that sound in it: proposed by votes, verified, and judged against chance.
 
-As it was recorded is tried first. Only where nothing is found so, every pitch and tempo is (`propose_audio.SWEEP`):
-that costs ten times as much, and chance has forty times as many tries.
+As it was recorded is tried first. Only where nothing is surely found so, every pitch and tempo is
+(`propose_audio.SWEEP`): that costs ten times as much, and chance has forty times as many tries.
 """
 
 import math
@@ -24,6 +24,7 @@ JITTER = 3  # frames to each side of a candidate
 EXPECTED_JITTER = 12  # and of a pose that was expected: it was fitted elsewhere in the song
 PARTLY = 1.2  # the best run outdoes the whole window by this, where a song fills 70 % of it
 MAX_LOG10_FALSE_POSITIVE = -3.0
+SURE = -6.0  # log10 of the chance of what needs no second search: held notes agree a little at a wrong tempo too
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def search(window: Window, references: References, expected: Sequence[Pose]) -> 
     for how in (AS_RECORDED, CHANGED):
         rows = candidates(window, references, how)
         found += _beyond_chance(rows, judged(window, rows, how, references.hours), window)
-        if found:
+        if any(h.log10_false_positive <= SURE for h in found):
             break
     best: list[Hypothesis] = []
     for h in sorted(found, key=lambda h: (h.log10_false_positive, -h.score)):
