@@ -201,10 +201,11 @@ def _slots(counts, places):  # type: ignore[no-untyped-def]
 
     Fills `counts` with their numbers, from 1, and with 0.
     """
-    least = _threshold(counts, places)
-    cells, n = np.empty(4 * places + 4, np.int64), 0
+    least, n_pairs = _threshold(counts, places), 0
+    cells, n = np.empty(4 * places, np.int64), 0
     for cell in range(1, len(counts) - 2):
-        if np.int64(counts[cell]) + np.int64(counts[cell + 1]) >= least and n < 4 * places:
+        if np.int64(counts[cell]) + counts[cell + 1] >= least and n_pairs < places:
+            n_pairs += 1
             for near in range(max(cell - 1, cells[n - 1] + 1 if n else 0), cell + 3):
                 cells[n] = near
                 n += 1
@@ -222,7 +223,7 @@ def _threshold(counts, places):  # type: ignore[no-untyped-def]
     Where more than `places` are the fullest, all alike (a long loop), they are all let in.
     """
     histogram = np.zeros(MAX_COUNT + 1, np.int64)
-    least, found = 2, np.int64(0)
+    least, found = 2, 0
     for cell in range(len(counts) - 1):
         votes = np.int64(counts[cell]) + np.int64(counts[cell + 1])
         if votes >= least:

@@ -46,9 +46,12 @@ def pairs_by_hand(places: Landmarks, fanout: int, tempo: float = 1.0) -> list[tu
 @given(landmarks, st.sampled_from([1.0, 0.86, 1.14, 0.5, 2.0]))
 @settings(deadline=None, max_examples=100)
 def test_terms_tell_pairs_apart(places: Landmarks, tempo: float) -> None:
-    terms, anchors = index.pairs(made(places), PARAMS.query_fanout, tempo)
+    terms, anchors, thirds = index.pairs(made(places), PARAMS.query_fanout, tempo)
     by_hand = pairs_by_hand(places, PARAMS.query_fanout, tempo)
     assert anchors.tolist() == [frame for *_, frame in by_hand]
+    followed = [(a[-1] == b[-1] and a[0] == b[0], b[1]) for a, b in pairwise([*by_hand, (-1, 0, 0, -1)])]
+    by_hand_too = [df + PARAMS.max_pair_bands if same else index.NO_THIRD for same, df in followed]
+    assert thirds.tolist() == by_hand_too
     named: dict[int, tuple[int, int, int]] = {}
     for term, (band, df, dt, _) in zip(terms.tolist(), by_hand, strict=True):
         assert named.setdefault(term, (band, df, dt)) == (band, df, dt)

@@ -56,8 +56,8 @@ def votes_by_hand(prints: list[AudioPrint], query: Landmarks) -> Counter[int]:
     built, votes = index.build(prints, SMALL), Counter[int]()
     wanted = index.pairs(query.unshifted(0.0), SMALL.query_fanout)
     for base, p in zip(built.bases.tolist(), prints, strict=False):
-        for term, frame in zip(*(a.tolist() for a in index.pairs(p, SMALL.reference_fanout)), strict=True):
-            for asked_term, asked_frame in zip(*(a.tolist() for a in wanted), strict=True):
+        for term, frame, _ in zip(*(a.tolist() for a in index.pairs(p, SMALL.reference_fanout)), strict=True):
+            for asked_term, asked_frame, _ in zip(*(a.tolist() for a in wanted), strict=True):
                 if term // n_intervals == asked_term // n_intervals and abs(term - asked_term) <= 1:
                     votes[base + frame - asked_frame + query.n_frames // 2] += 1
     return votes
