@@ -61,7 +61,7 @@ def test_bare_decoding_picks_the_same_frames(scene: Scene, tmp_path: Path) -> No
         wanted = home.catalogue.video_params.frames_per_s
 
     assert command[command.index("-threads") + 1] == str(home.segment_limits.threads)
-    assert command[command.index("-vf") + 1].startswith("select=")
+    assert ",select=" in command[command.index("-vf") + 1]
     assert f"{1 / wanted - 1e-3:.6f}" in command[command.index("-vf") + 1]
 
 

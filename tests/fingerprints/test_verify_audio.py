@@ -194,7 +194,7 @@ def test_poses_with_too_few_landmarks_are_left_out(place: float) -> None:
 
 
 def test_chance_is_that_of_sums_of_noise(three: AudioIndex) -> None:
-    (middle, deviation), (best_middle, best_deviation) = chance(noise(), [three])
+    (middle, deviation), (best_middle, best_deviation) = chance(noise(), (three,))
     assert middle == pytest.approx(0, abs=0.2)
     assert deviation == pytest.approx(1, abs=0.2)
     assert best_middle > middle + 0.5
@@ -203,7 +203,7 @@ def test_chance_is_that_of_sums_of_noise(three: AudioIndex) -> None:
 
 def test_without_references_there_is_a_chance_nevertheless() -> None:
     for nothing in ([], [index.build([], PARAMS)], [index.build([reference(0, 0.0)], PARAMS)]):
-        assert (chance(noise(), nothing)[:, 1] > 0).all()
+        assert (chance(noise(), tuple(nothing))[:, 1] > 0).all()
 
 
 def test_random_poses_are_those_of_the_same_references_however_they_are_registered() -> None:
@@ -212,7 +212,7 @@ def test_random_poses_are_those_of_the_same_references_however_they_are_register
 
     def places(indexes: list[AudioIndex], ordinals: list[int]) -> list[tuple[int, float]]:
         found, names = list[tuple[int, float]](), iter(ordinals)
-        for built, poses in zip(indexes, random_poses(indexes), strict=True):
+        for built, poses in zip(indexes, random_poses(tuple(indexes)), strict=True):
             assert (poses[:, 1:] == [1.0, 0.0]).all()
             mine = [next(names) for _ in built.durations_s]
             which = np.searchsorted(built.bases, poses[:, 0] + index.GAP_FRAMES, side="right") - 1
@@ -245,4 +245,4 @@ def test_a_window_that_is_half_silent_is_not_steady(front: str) -> None:
 
 def test_chance_reaches_further_in_steady_windows(three: AudioIndex) -> None:
     held = np.repeat(noise(frames=FRAMES // 50), 50, axis=0)
-    assert chance(salience(held), [three])[0, 1] > 2 * chance(salience(noise()), [three])[0, 1]
+    assert chance(salience(held), (three,))[0, 1] > 2 * chance(salience(noise()), (three,))[0, 1]
