@@ -19,7 +19,7 @@ SONGS = (61, 62, 65, 66, 69, 72, 75, 76)  # without long chords: of those little
 SONG_S, QUERY_S = 24.0, 10.0
 SURE = -4.0  # log10 of the false-positive probability
 CALIBRATION = 2.5  # of it: so much may depend on which references there are to compare with ...
-ORDER = 1.0  # ... and so much on how they are registered: where candidates are cut off
+ORDER = 0.1  # ... and so much on how they are registered
 EXAMPLES = settings(deadline=None, max_examples=8, derandomize=True)
 
 
