@@ -105,7 +105,7 @@ def test_prints_come_back_as_they_were_indexed(prints: list[AudioPrint]) -> None
         back = built.print_of(ordinal, PARAMS)
         assert back.frames.tolist() == p.frames.tolist()
         assert back.bands.tolist() == p.bands.tolist()
-        assert (back.frames.dtype, back.bands.dtype) == (np.int32, np.int16)
+        assert (back.frames.dtype.name, back.bands.dtype.name) == ("int32", "int16")
         assert (back.params, back.duration_s) == (PARAMS, p.duration_s)
 
 
@@ -121,7 +121,7 @@ def test_prints_of_many_references_come_back() -> None:
 @settings(deadline=None, max_examples=40)
 def test_every_landmark_is_on_its_page(references: list[Landmarks]) -> None:
     built = index.build([made(r) for r in references], PARAMS)
-    pages = np.repeat(np.arange(len(built.pages) - 1), np.diff(built.pages.astype(np.int64)))
+    pages = np.repeat(np.arange(len(built.pages) - 1), np.diff(built.pages).astype(np.int64))
     places = zip((pages * PAGE + built.within).tolist(), built.bands.tolist(), strict=True)
     by_hand = [(base + f, b) for base, r in zip(built.bases.tolist(), references, strict=False) for f, b in r]
     assert list(places) == by_hand
