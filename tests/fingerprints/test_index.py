@@ -46,12 +46,9 @@ def pairs_by_hand(places: Landmarks, fanout: int, tempo: float = 1.0) -> list[tu
 @given(landmarks, st.sampled_from([1.0, 0.86, 1.14, 0.5, 2.0]))
 @settings(deadline=None, max_examples=100)
 def test_terms_tell_pairs_apart(places: Landmarks, tempo: float) -> None:
-    terms, anchors, thirds = index.pairs(made(places), PARAMS.query_fanout, tempo)
+    terms, anchors = index.pairs(made(places), PARAMS.query_fanout, tempo)
     by_hand = pairs_by_hand(places, PARAMS.query_fanout, tempo)
     assert anchors.tolist() == [frame for *_, frame in by_hand]
-    followed = [(a[-1] == b[-1] and a[0] == b[0], b[1]) for a, b in pairwise([*by_hand, (-1, 0, 0, -1)])]
-    by_hand_too = [df + PARAMS.max_pair_bands if same else index.NO_THIRD for same, df in followed]
-    assert thirds.tolist() == by_hand_too
     named: dict[int, tuple[int, int, int]] = {}
     for term, (band, df, dt, _) in zip(terms.tolist(), by_hand, strict=True):
         assert named.setdefault(term, (band, df, dt)) == (band, df, dt)
@@ -108,7 +105,7 @@ def test_prints_come_back_as_they_were_indexed(prints: list[AudioPrint]) -> None
         back = built.print_of(ordinal, PARAMS)
         assert back.frames.tolist() == p.frames.tolist()
         assert back.bands.tolist() == p.bands.tolist()
-        assert [str(a.dtype) for a in (back.frames, back.bands)] == ["int32", "int16"]
+        assert (back.frames.dtype.name, back.bands.dtype.name) == ("int32", "int16")
         assert (back.params, back.duration_s) == (PARAMS, p.duration_s)
 
 
@@ -124,7 +121,7 @@ def test_prints_of_many_references_come_back() -> None:
 @settings(deadline=None, max_examples=40)
 def test_every_landmark_is_on_its_page(references: list[Landmarks]) -> None:
     built = index.build([made(r) for r in references], PARAMS)
-    pages = np.repeat(np.arange(len(built.pages) - 1), np.ediff1d(built.pages.astype(np.int64)).astype(np.int64))
+    pages = np.repeat(np.arange(len(built.pages) - 1), np.diff(built.pages).astype(np.int64))
     places = zip((pages * PAGE + built.within).tolist(), built.bands.tolist(), strict=True)
     by_hand = [(base + f, b) for base, r in zip(built.bases.tolist(), references, strict=False) for f, b in r]
     assert list(places) == by_hand
