@@ -6,7 +6,7 @@ and its ends are looked for beyond the windows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Span
 from sordino.fingerprints.params import AudioParams
-from sordino.fingerprints.refine_audio import COARSE, FINE, WIDE, Piece, between, refine
+from sordino.fingerprints.refine_audio import COARSE, FINE, WIDE, Piece, between, refine, strengths
 from sordino.fingerprints.search_audio import HOP_S, Hypothesis, Pose, References, search, windows
 from sordino.fingerprints.verify_audio import MIN_LANDMARKS, salience, standardised
 
 MIN_RUN_S = 1.5  # a shorter run is not what its window was judged by
+AS_WELL = 3.0  # deviations: a pose that fits the whole stretch so much worse than another is not the strongest
 THIRDS = 3  # of the bands: a voice drowns the low ones
 LEAST = 0.25  # of the mean evidence, that a landmark adds to a run if it has more
 DOUBT = 6.0  # nats against the song that a last stretch must hold ...
@@ -76,7 +77,8 @@ def _localise(query: AudioQuery, references: References, group: list[Hypothesis]
     """
     Place the group's strongest pose, then those of windows that lie outside of what was placed.
 
-    These are placed where nothing is yet: wherever a song skips, its loudest stretch would be found again.
+    These are placed where nothing is yet: wherever a song skips, its loudest stretch would be found again. In a loop
+    every window fits in many places, some of them too near the reference's end for the others: those fit worse.
     """
     margin = round(HOP_S * query.landmarks.params.frames_per_s)
     start = max(0, min(h.window_first for h in group) - margin)
@@ -85,15 +87,20 @@ def _localise(query: AudioQuery, references: References, group: list[Hypothesis]
     piece = Piece(len(query.contrast), start, standardised(contrast), salience(contrast))
     number, ordinal = references.place(group[0].pose.reference)
     reference = references.indexes[number].print_of(ordinal, query.landmarks.params)
-    rest, runs = list(group), list[tuple[float, float]]()
+    fits = strengths(reference, piece, [h.pose for h in group]).tolist()
+    rest, runs = list(zip(group, fits, strict=True)), list[tuple[float, float]]()
     while rest:
-        best = max(rest, key=lambda h: h.score)
-        rest.remove(best)
+        most = max(fit for _, fit in rest)
+        best = max((h for h, fit in rest if fit > most - AS_WELL), key=lambda h: h.score)
+        rest = [(h, fit) for h, fit in rest if h is not best]
         placed = _place(query.landmarks, reference, best, piece.around(_middle(best), runs, query.landmarks.params))
         if placed is not None:
-            yield placed[0]
-            runs.append(placed[1])
-            rest = [h for h in rest if not runs[-1][0] <= _middle(h) <= runs[-1][1]]
+            alignment, run = placed
+            inside = [h for h, _ in rest if run[0] <= _middle(h) <= run[1]]
+            surest = min([best, *inside], key=lambda h: h.log10_false_positive)
+            yield replace(alignment, score=surest.score, log10_false_positive=surest.log10_false_positive)
+            runs.append(run)
+            rest = [(h, fit) for h, fit in rest if h not in inside]
 
 
 def _middle(h: Hypothesis) -> float:

@@ -100,8 +100,9 @@ def build(prints: Sequence[AudioPrint], params: AudioParams) -> AudioIndex:
 
 
 def length(p: AudioPrint) -> int:
-    """Return how many frames of the axis a reference takes."""
-    return int(p.duration_s * p.params.frames_per_s) + 1 + GAP_FRAMES
+    """Return the frames that a print takes on the axis: whole pages, so that it lies in all indexes alike."""
+    frames = int(p.duration_s * p.params.frames_per_s) + 1 + GAP_FRAMES
+    return -(-frames >> PAGE_BITS) << PAGE_BITS
 
 
 @njit(cache=True, nogil=True)

@@ -54,6 +54,12 @@ class Piece:
         return replace(self, start=low, contrast=self.contrast[mine], salient=self.salient[mine])
 
 
+def strengths(reference: AudioPrint, piece: Piece, poses: Sequence[Pose]) -> NDArray[np.float64]:
+    """Return how strong each pose is in all of the piece: float64[k], in deviations."""
+    rows = np.array([[pose.start_frame, pose.speed, round(pose.shift)] for pose in poses])
+    return np.asarray(_strengths(reference.frames, reference.bands, piece.salient, piece.start, rows))
+
+
 def refine(
     reference: AudioPrint, piece: Piece, pose: Pose, middle: float, run: tuple[float, float], steps: Steps
 ) -> Pose:

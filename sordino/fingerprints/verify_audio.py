@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sordino.fingerprints.index import PAGE_BITS, AudioIndex
+from sordino.fingerprints.index import GAP_FRAMES, PAGE_BITS, AudioIndex
 
 MAX_SALIENCE = 3.0  # deviations: what stands out more is a voice
 NEIGHBOURS = 2  # bands to each side ...
@@ -141,13 +141,20 @@ def _best(sums, counts, jitters, best, run):  # type: ignore[no-untyped-def]
 
 
 def random_poses(indexes: Sequence[AudioIndex]) -> list[NDArray[np.float64]]:
-    """Return poses all over the indexes, the same for the same indexes: float64[k, 3] for each."""
-    lengths = np.array([float(i.bases[-1]) for i in indexes])
-    rng = np.random.default_rng(0)
-    shares = np.ceil(NULL_POSES * lengths / lengths.sum()).astype(int)
-    return [
-        np.stack([rng.uniform(0, n, k), np.ones(k), np.zeros(k)], axis=1) for n, k in zip(lengths, shares, strict=True)
-    ]
+    """Return poses all over the references, the same in whatever order these are: float64[k, 3] for each index."""
+    if not any(len(i.durations_s) for i in indexes):
+        return [np.empty((0, 3)) for _ in indexes]
+    number = np.repeat(np.arange(len(indexes)), [len(i.durations_s) for i in indexes])
+    firsts = np.concatenate([i.bases[:-1] for i in indexes]) - GAP_FRAMES
+    lengths = np.concatenate([np.diff(i.bases) for i in indexes])
+    landmarks = np.concatenate([np.diff(i.pages[i.bases >> PAGE_BITS].astype(np.int64)) for i in indexes])
+    order = np.lexsort((landmarks, lengths))  # by what does not depend on when a reference was registered
+    stops = np.cumsum(lengths[order])
+    places = np.random.default_rng(0).uniform(0, stops[-1], NULL_POSES)
+    at = np.searchsorted(stops, places, side="right")
+    starts = firsts[order[at]] + places - (stops - lengths[order])[at]
+    poses = np.stack([starts, np.ones(NULL_POSES), np.zeros(NULL_POSES)], axis=1)
+    return [poses[number[order[at]] == k] for k in range(len(indexes))]
 
 
 def chance(salient: NDArray[np.float32], indexes: Sequence[AudioIndex]) -> NDArray[np.float64]:

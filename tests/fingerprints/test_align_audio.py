@@ -1,5 +1,6 @@
 """Songs planted under speech are found where they were planted, and nothing where nothing was."""
 
+import math
 from functools import cache
 
 import numpy as np
@@ -127,6 +128,64 @@ def test_a_song_that_comes_twice_is_found_twice(catalogue: References) -> None:
     assert near(second.reference, 24, 36, 0.7)
 
 
+SKIPS = {
+    "a short silence": (10, 20, 0.12, 20, 30),
+    "a second": (10, 20, 0, 21, 31),
+    "two seconds": (10, 20, 0, 22, 32),
+    "five seconds": (10, 20, 0, 25, 35),
+    "back by five seconds": (10, 20, 0, 15, 25),
+    "back to the same": (10, 20, 0, 10, 20),
+}
+
+
+@pytest.mark.parametrize("skip", SKIPS.values(), ids=SKIPS)
+def test_a_song_that_skips_is_found_on_both_sides(
+    skippers: References, skip: tuple[float, float, float, float, float]
+) -> None:
+    first_s, last_s, silent_s, again_s, end_s = skip
+    for ordinal, sound in enumerate(map(skipper, range(20, 26))):
+        pause = np.zeros(round(silent_s * RATE), np.float32)
+        query = np.concatenate([cut(sound, first_s, last_s), pause, cut(sound, again_s, end_s)])
+        found = [a for a in certain(align_audio.find(audio.query_print(query), skippers)) if a.ordinal == ordinal]
+        assert 1 <= len(found) <= 2
+        for start_s in (0.0, last_s - first_s + silent_s):
+            side = Span(start_s, start_s + 10)
+            assert sum(a.query.overlap_s(side) for a in found) >= 9
+        for a in found if silent_s == 0 else []:
+            expected_s = first_s if a.query.start_s < 5 else again_s - (last_s - first_s)
+            assert a.reference.start_s - a.speed * a.query.start_s == pytest.approx(expected_s, abs=0.2)
+
+
+@cache
+def skipper(seed: int) -> Samples:
+    return synth.music(60, seed)
+
+
+@pytest.fixture(scope="module")
+def skippers() -> References:
+    return indexed(*map(skipper, range(20, 26)))
+
+
+def test_a_song_that_skips_in_ten_seconds_is_found_on_both_sides(catalogue: References) -> None:
+    for seed in (1, 3, 4):
+        query = audio.query_print(np.concatenate([cut(song(seed), 5, 10), cut(song(seed), 13, 18)]))
+        first, second = sorted(align_audio.find(query, catalogue), key=lambda a: a.query)
+        assert first.ordinal == second.ordinal == seed
+        assert near(first.query, 0, 5, 1.5)
+        assert near(first.reference, 5, 10, 1.5)
+        assert near(second.query, 5, 10, 1.5)
+        assert near(second.reference, 13, 18, 1.5)
+
+
+@pytest.mark.parametrize("before_s", [0.7, 1.0, 2.0])
+def test_a_match_does_not_reach_beyond_its_reference(catalogue: References, before_s: float) -> None:
+    whole = np.concatenate([synth.speech_like(before_s, 7), 0.5 * song(3), synth.speech_like(before_s, 8)])
+    best = align_audio.find(audio.query_print(whole.astype(np.float32)), catalogue)[0]
+    assert best.ordinal == 3
+    assert near(best.query, before_s, before_s + SONG_S, 0.15)
+    assert near(best.reference, 0, SONG_S, 0.15)
+
+
 def test_a_recording_registered_twice_is_found_twice() -> None:
     twice = indexed(song(0), song(2), song(1), song(2))
     found = certain(align_audio.find(under_speech(cut(song(2), 10, 22), 4, 20, -3, 3), twice))
@@ -154,6 +213,34 @@ def test_the_speed_of_a_resampled_copy(catalogue: References, seed: int, speed: 
     assert best.speed == pytest.approx(speed, abs=0.003)
     assert near(best.query, 0, len(copy) / RATE, 0.5)
     assert near(best.reference, 0, 30, 0.5)
+
+
+CHANGES = {
+    "pitch": [(1.0, 1.03), (1.0, 0.97), (1.0, 1.1), (1.0, 0.9)],
+    "tempo": [(1.05, 1.0), (0.95, 1.0), (1.2, 1.0), (0.8, 1.0)],
+    "speed": [(1.04, 1.04), (0.96, 0.96), (1.12, 1.12), (0.88, 0.88)],
+}
+
+
+@pytest.mark.parametrize("under_db", [None, -3.0], ids=["alone", "under speech"])
+@pytest.mark.parametrize(
+    ("tempo", "pitch"),
+    [change for changes in CHANGES.values() for change in changes],
+    ids=[f"{what} {100 * max(t, p, key=lambda x: abs(x - 1)):.0f}" for what in CHANGES for t, p in CHANGES[what]],
+)
+def test_tempo_and_pitch_of_a_changed_copy(
+    catalogue: References, tempo: float, pitch: float, under_db: float | None
+) -> None:
+    for seed in range(3):
+        copy = cut(synth.changed(cut(song(seed), 5, 6 + 20 * tempo), tempo, pitch), 0, 20)
+        query = audio.query_print(copy) if under_db is None else under_speech(copy, 0, 20, under_db, 50 + seed)
+        best = align_audio.find(query, catalogue)[0]
+        assert best.ordinal == seed
+        assert best.speed == pytest.approx(tempo, rel=0.003)
+        assert best.pitch_semitones == pytest.approx(12 * math.log2(pitch), abs=0.2)
+        assert near(best.query, 0, 20, 1.0)
+        assert near(best.reference, 5, 5 + 20 * tempo, 1.0)
+        assert best.log10_false_positive <= CERTAIN
 
 
 @pytest.mark.parametrize("by_s", [0.5, 2.0, 4.98, 7.3])
@@ -239,7 +326,7 @@ def test_short_queries_do_no_harm(catalogue: References, seconds: float) -> None
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 2.0])
 def test_short_references_do_no_harm(seconds: float) -> None:
     jingles = indexed(*(cut(song(k), 0, seconds) for k in range(3)), song(3))
-    query = audio.query_print(np.concatenate([cut(song(0), 0, seconds), cut(song(3), 10, 20)]))
+    query = audio.query_print(np.concatenate([cut(song(0), 0, seconds), cut(song(3), 15, 25)]))
     found = align_audio.find(query, jingles)
     assert found[0].ordinal == 3
     assert near(found[0].query, seconds, 10 + seconds, 0.7)
@@ -248,5 +335,6 @@ def test_short_references_do_no_harm(seconds: float) -> None:
 
 def test_an_empty_index_has_nothing() -> None:
     query = audio.query_print(cut(song(0), 0, 10))
+    assert align_audio.find(query, References(())) == []
     assert align_audio.find(query, indexed()) == []
     assert align_audio.find(query, indexed(np.zeros(RATE, np.float32))) == []

@@ -1,0 +1,221 @@
+"""Windows and their judgement: when the sweep is made, what several indexes say together, who else is there."""
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+
+from sordino.fingerprints import audio, index, search_audio
+from sordino.fingerprints.model import AudioPrint, AudioQuery
+from sordino.fingerprints.params import AudioParams
+from sordino.fingerprints.search_audio import (
+    AS_RECORDED,
+    CHANGED,
+    MAX_LOG10_FALSE_POSITIVE,
+    OTHERS,
+    SEARCHED_HOURS,
+    TYPICAL_OTHERS,
+    Hypothesis,
+    Pose,
+    References,
+    Search,
+    Tail,
+    Window,
+    judged,
+    others_reach,
+    search,
+    windows,
+)
+from tests import synth
+from tests.synth import RATE, Samples
+
+PARAMS = AudioParams()
+SONGS, SONG_S = 6, 30.0
+
+
+@cache
+def song(seed: int) -> Samples:
+    return synth.music(SONG_S, seed)
+
+
+@cache
+def prints(seed: int) -> AudioPrint:
+    return audio.reference_print(song(seed))
+
+
+def indexed(*groups: tuple[int, ...]) -> References:
+    return References(tuple(index.build([prints(seed) for seed in group], PARAMS) for group in groups))
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> References:
+    return indexed(tuple(range(SONGS)))
+
+
+def cut(sound: Samples, start_s: float, end_s: float) -> Samples:
+    return sound[round(start_s * RATE) : round(end_s * RATE)]
+
+
+def only_window(sound: Samples, references: References) -> Window:
+    (window,) = windows(audio.query_print(sound), references)
+    return window
+
+
+def surest(found: list[Hypothesis]) -> Hypothesis:
+    return min(found, key=lambda h: h.log10_false_positive)
+
+
+# Windows
+
+
+@pytest.mark.parametrize(
+    ("seconds", "starts_s"),
+    [(3.0, [0]), (10.0, [0]), (11.0, [0]), (13.0, [0, 2.9]), (20.0, [0, 5, 9.9]), (30.0, [0, 5, 10, 15, 19.9])],
+)
+def test_windows_overlap_and_reach_the_end(catalogue: References, seconds: float, starts_s: list[float]) -> None:
+    made = list(windows(audio.query_print(cut(song(0), 0, seconds)), catalogue))
+    assert [w.first / PARAMS.frames_per_s for w in made] == pytest.approx(starts_s, abs=0.05)
+    assert all(w.landmarks.n_frames == len(w.salient) <= 10 * PARAMS.frames_per_s for w in made)
+    assert all(0 <= w.landmarks.frames[0] <= w.landmarks.frames[-1] < w.landmarks.n_frames for w in made)
+
+
+def test_silence_has_no_windows(catalogue: References) -> None:
+    for nothing in (np.zeros(30 * RATE, np.float32), np.empty(0, np.float32)):
+        assert list(windows(audio.query_print(nothing), catalogue)) == []
+
+
+# The sweep
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[Search]:
+    """What was searched for, in order."""
+    made, real = list[Search](), search_audio.candidates
+
+    def counted(window: Window, references: References, how: Search) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+        made.append(how)
+        return real(window, references, how)
+
+    monkeypatch.setattr(search_audio, "candidates", counted)
+    return made
+
+
+def test_a_window_that_is_found_as_recorded_is_not_swept(catalogue: References, searches: list[Search]) -> None:
+    for seed in (1, 3):
+        for back in (cut(song(seed), 8, 18), synth.mix(synth.speech_like(10, seed), cut(song(seed), 8, 18), -3)):
+            searches.clear()
+            found = surest(search(only_window(back, catalogue), catalogue, []))
+            assert (found.pose.reference, found.pose.speed, found.pose.shift) == (seed, 1.0, 0.0)
+            assert searches == [AS_RECORDED]
+
+
+def test_a_window_that_is_not_found_as_recorded_is_swept(catalogue: References, searches: list[Search]) -> None:
+    higher = synth.changed(cut(song(1), 8, 20), pitch=1.1)
+    found = surest(search(only_window(cut(higher, 0, 10), catalogue), catalogue, []))
+    assert searches == [AS_RECORDED, CHANGED]
+    assert found.pose.reference == 1
+    assert found.pose.shift == pytest.approx(PARAMS.bands_per_octave * math.log2(1.1), abs=0.51)
+    searches.clear()
+    assert search(only_window(synth.speech_like(10, 5), catalogue), catalogue, []) == []
+    assert searches == [AS_RECORDED, CHANGED]
+
+
+# Several indexes
+
+
+@pytest.mark.parametrize(
+    "groups", [((0, 1, 2), (3, 4, 5)), ((5,), (0, 3), (4, 2, 1)), ((), (0, 1, 2, 3, 4, 5), ())], ids=str
+)
+def test_several_indexes_are_searched_as_one(catalogue: References, groups: tuple[tuple[int, ...], ...]) -> None:
+    several = indexed(*groups)
+    seeds = [seed for group in groups for seed in group]
+    assert several.hours == pytest.approx(catalogue.hours)
+    for seed in (1, 3, 5):
+        sound = synth.mix(synth.speech_like(10, seed), cut(song(seed), 8, 18), -3)
+        one, other = (surest(search(only_window(sound, refs), refs, [])) for refs in (catalogue, several))
+        assert one.pose.reference == seeds[other.pose.reference] == seed
+        assert other.pose.start_frame == pytest.approx(one.pose.start_frame, abs=1)
+        assert (other.pose.speed, other.pose.shift) == (one.pose.speed, one.pose.shift)
+        assert other.log10_false_positive == pytest.approx(one.log10_false_positive, abs=1.0)
+
+
+def test_ordinals_count_through_the_indexes() -> None:
+    several = indexed((0, 1), (), (2, 3, 4))
+    assert several.firsts() == [0, 2, 2, 5]
+    assert [several.place(k) for k in range(5)] == [(0, 0), (0, 1), (2, 0), (2, 1), (2, 2)]
+
+
+def test_an_expected_pose_is_one_of_its_own_index(catalogue: References) -> None:
+    several = indexed((0, 1, 2), (3, 4, 5))
+    sound = synth.mix(synth.speech_like(10, 2), cut(song(4), 8, 18), -9)
+    for ordinal in range(SONGS):
+        pose = Pose(ordinal, 8 * PARAMS.frames_per_s)
+        window = only_window(sound, several)
+        assert {h.pose.reference for h in search_audio._as_expected(window, several, pose)} <= {ordinal} & {4}
+    assert list(search_audio._as_expected(window, several, Pose(4, 8 * PARAMS.frames_per_s)))
+
+
+# Judgement
+
+
+def test_what_was_expected_needs_less_evidence(catalogue: References) -> None:
+    for seed in (1, 3, 5):
+        window = only_window(synth.mix(synth.speech_like(10, seed), cut(song(seed), 8, 18), -9), catalogue)
+        expected = surest(search(window, catalogue, [Pose(seed, 8 * PARAMS.frames_per_s)]))
+        plain = [h for h in search(window, catalogue, []) if h.pose.reference == seed]
+        assert expected.pose.reference == seed
+        assert all(expected.log10_false_positive < h.log10_false_positive for h in plain)
+
+
+def test_each_side_of_a_skip_inside_of_a_window_is_found(catalogue: References) -> None:
+    skipping = np.concatenate([cut(song(3), 5, 10), cut(song(3), 13, 18)])
+    found = sorted(search(only_window(skipping, catalogue), catalogue, []), key=lambda h: h.first_frame)
+    assert [h.pose.reference for h in found] == [3, 3]
+    assert [round(h.pose.start_frame) for h in found] == pytest.approx([250, 400], abs=1)
+    assert found[0].first_frame == 0
+    assert found[0].stop_frame <= found[1].first_frame
+    assert found[1].stop_frame == found[1].window_stop
+
+
+def test_hypotheses_tell_frames_of_the_whole_query(catalogue: References) -> None:
+    sound = np.concatenate([synth.speech_like(12, 4), cut(song(3), 8, 20)]).astype(np.float32)
+    query: AudioQuery = audio.query_print(sound)
+    found = [h for w in windows(query, catalogue) for h in search(w, catalogue, []) if h.pose.reference == 3]
+    assert found
+    for h in found:
+        assert h.pose.start_frame == pytest.approx((8 - 12) * PARAMS.frames_per_s, abs=2)
+        assert 0 <= h.window_first <= h.first_frame < h.stop_frame <= h.window_stop <= len(query.contrast)
+
+
+def test_the_chance_grows_with_the_hours_and_is_not_less_for_few(catalogue: References) -> None:
+    window = only_window(cut(song(1), 8, 18), catalogue)
+    rows = search_audio.candidates(window, catalogue, AS_RECORDED)
+    as_fitted = judged(window, rows, AS_RECORDED, SEARCHED_HOURS)
+    np.testing.assert_allclose(judged(window, rows, AS_RECORDED, 100 * SEARCHED_HOURS), as_fitted + 2)
+    np.testing.assert_array_equal(judged(window, rows, AS_RECORDED, 0.0), as_fitted)
+
+
+def test_a_tail_loses_a_decade_every_so_many_deviations() -> None:
+    tail = Tail(2.0, 1.5)
+    np.testing.assert_allclose(tail.log10(np.array([-5.0, 2.0, 3.5, 8.0])), [0, 0, -1, -4])
+
+
+def test_others_reach_what_neither_of_the_two_best_does() -> None:
+    best = np.array([30.0, 20.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0])
+    references = np.repeat(np.arange(len(best)), 2)
+    deviations = np.stack([np.repeat(best, 2) - [0, 9] * len(best), np.repeat(best, 2) + 1], axis=1)
+    middle = float(np.median(best[OTHERS]))
+    assert others_reach(references, deviations) == (middle, middle + 1)
+    few = others_reach(references[:2], deviations[:2])
+    assert few == TYPICAL_OTHERS
+    assert others_reach(np.empty(0, np.int64), np.empty((0, 2))) == TYPICAL_OTHERS
+
+
+def test_only_what_is_beyond_chance_is_told(catalogue: References) -> None:
+    for seed in range(4):
+        window = only_window(synth.mix(synth.speech_like(10, seed), synth.music(10, 700 + seed), -3), catalogue)
+        assert all(h.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE for h in search(window, catalogue, []))
+        rows = search_audio.candidates(window, catalogue, AS_RECORDED)
+        assert len(rows)
+        assert judged(window, rows, AS_RECORDED, catalogue.hours).min() > MAX_LOG10_FALSE_POSITIVE
