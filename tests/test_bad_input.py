@@ -206,7 +206,7 @@ def test_a_playlist_does_not_reach_other_hosts(
 
 @pytest.mark.parametrize(
     ("room", "code", "says"),
-    [(100_000, "unreadable", "File too large"), (2_000_000, "not_saved", "nothing was changed")],
+    [(100_000, "unreadable", "File too large"), (1_000_000, "not_saved", "nothing was changed")],
     ids=["for the media", "for the catalogue"],
 )
 def test_no_room(home: Path, sources: Sources, jingle: Path, room: int, code: str, says: str) -> None:

@@ -76,14 +76,17 @@ def verify(
     """
     padded = np.zeros((salient.shape[1], len(salient) + 2 * jitter), np.float32)
     padded[:, jitter : jitter + len(salient)] = salient.T
-    rows = np.zeros(len(poses), ROW)
-    rows["sums"] = -np.inf
-    rows["tempo"], rows["shift"] = poses[:, 1], poses[:, 2]
+    n = len(poses)  # arrays of their own: those of a table of one row would have a type of their own to compile for
+    reference, starts = np.zeros(n, np.int64), np.zeros((n, 2))
+    sums, runs = np.full((n, 2), -np.inf), np.zeros((n, 2), np.int64)
     _verify(
-        padded, jitter, index.pages, index.within, index.bands, index.bases, poses,
-        rows["reference"], rows["starts"], rows["sums"], rows["run"],
+        padded, jitter, index.pages, index.within, index.bands, index.bases, np.ascontiguousarray(poses),
+        reference, starts, sums, runs,
     )  # fmt: skip
-    return rows[rows["sums"][:, 0] > -np.inf]
+    rows = np.zeros(n, ROW)
+    rows["reference"], rows["starts"], rows["sums"], rows["run"] = reference, starts, sums, runs
+    rows["tempo"], rows["shift"] = poses[:, 1], poses[:, 2]
+    return rows[sums[:, 0] > -np.inf]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})

@@ -15,10 +15,11 @@ from tests import synth
 from tests.sample_home import part
 from tests.synth import Samples
 
-SONGS = tuple(range(60, 68))
+SONGS = (61, 62, 65, 66, 69, 72, 75, 76)  # without long chords: of those little can be said among so few
 SONG_S, QUERY_S = 24.0, 10.0
 SURE = -4.0  # log10 of the false-positive probability
-CALIBRATION = 2.5  # of it: so much may depend on which references there are to compare with
+CALIBRATION = 2.5  # of it: so much may depend on which references there are to compare with ...
+ORDER = 0.1  # ... and so much on how they are registered
 EXAMPLES = settings(deadline=None, max_examples=8, derandomize=True)
 
 
@@ -99,20 +100,20 @@ def test_a_shift_of_the_query_shifts_the_match_by_as_much(
     assert alike(match, further, reference_later_s=reference_later_s)
 
 
-def assert_same(queries: dict[int, Samples], one: Catalogue, other: Catalogue) -> None:
-    """Each query has one match in both catalogues, which are alike; chance is estimated from other references."""
+def assert_same(queries: dict[int, Samples], one: Catalogue, other: Catalogue, calibration: float) -> None:
+    """Each query has one match in both catalogues, which are alike, and not less sure in the other by more."""
     for seed, query in queries.items():
         (match,), (again,) = sure(one, query), sure(other, query)
         assert match.reference_id == str(seed)
         assert alike(match, again)
-        assert again.log10_false_positive - match.log10_false_positive <= CALIBRATION
+        assert again.log10_false_positive - match.log10_false_positive <= calibration
 
 
 @given(st.lists(st.sampled_from(SONGS[4:]), min_size=1, max_size=4, unique=True))
 @EXAMPLES
 def test_adding_a_reference_does_not_change_the_others_matches(folder: Path, added: list[int]) -> None:
     few, more = catalogue(folder, SONGS[:4]), catalogue(folder, SONGS[:4], tuple(added))
-    assert_same({seed: under_speech(seed, 6.0) for seed in SONGS[:4]}, few, more)
+    assert_same({seed: under_speech(seed, 6.0) for seed in SONGS[:4]}, few, more, CALIBRATION)
     assert sure(few, before()) == sure(more, before()) == []
 
 
@@ -122,4 +123,4 @@ def test_the_order_of_registration_is_irrelevant(folder: Path, order: list[int],
     """And so is what is saved together."""
     groups = [group for group in (tuple(order[:first]), tuple(order[first:])) if group]
     one, other = catalogue(folder, SONGS[:4]), catalogue(folder, *groups)
-    assert_same({seed: under_speech(seed, 6.0) for seed in SONGS[:4]}, one, other)
+    assert_same({seed: under_speech(seed, 6.0) for seed in SONGS[:4]}, one, other, ORDER)
