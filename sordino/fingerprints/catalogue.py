@@ -266,7 +266,7 @@ class Catalogue:
         kept, prints = self._merged(remaining, added)
         fresh: list[Path] = []
         try:
-            for run in merge.cut([index.length(p.audio) for p in prints]):
+            for run in merge.cut([index.length(p.audio) for p in prints], index.MAX_FRAMES):
                 fresh.append(self._folder / f"part-{uuid.uuid4().hex[:16]}")
                 part = parts.build(merge.some(prints, run), self.audio_params)
                 kept.append(_Entry(fresh[-1].name, part.reference_ids, parts.write(part, fresh[-1])))
@@ -283,7 +283,7 @@ class Catalogue:
         """Return the parts that stay, and the prints of the others and of what is added: each is made when asked."""
         whole = [int(np.diff(self._parts[e.name].audio.bases).sum()) for e in entries]
         present = [n - self._removed_frames(e) for n, e in zip(whole, entries, strict=True)]
-        chosen = merge.absorbed(present, whole, sum(index.length(p.audio) for p in added))
+        chosen = merge.absorbed(present, whole, sum(index.length(p.audio) for p in added), index.MAX_FRAMES)
         there = self._prints_of([entries[k] for k in chosen])
         prints = merge.Lazily(len(there) + len(added), lambda k: there[k] if k < len(there) else added[k - len(there)])
         return [e for k, e in enumerate(entries) if k not in chosen], prints

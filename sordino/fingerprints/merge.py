@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sordino.fingerprints.index import MAX_FRAMES
-
 MERGE = 4  # more merges and fewer parts: each part adds some milliseconds to every search
 
 T = TypeVar("T")
@@ -32,7 +30,7 @@ def some(items: Sequence[T], run: range) -> Sequence[T]:
     return Lazily(len(run), lambda k: items[run[k]])
 
 
-def absorbed(present: Sequence[int], whole: Sequence[int], added: int, most: int = MAX_FRAMES) -> list[int]:
+def absorbed(present: Sequence[int], whole: Sequence[int], added: int, most: int) -> list[int]:
     """
     Choose the parts, by their places from old to young, that go into the new one with what is `added`.
 
@@ -41,7 +39,7 @@ def absorbed(present: Sequence[int], whole: Sequence[int], added: int, most: int
     of the catalogue, and each reference is rewritten as often. And those of which most was removed. But no part gets
     longer than `most`: beyond that, their number grows with the catalogue.
 
-    >>> absorbed([900, 40, 9], [900, 40, 9], 5)
+    >>> absorbed([900, 40, 9], [900, 40, 9], 5, most=1000)
     [1, 2]
     >>> absorbed([900, 40, 9], [900, 40, 9], 5, most=50)
     [2]
@@ -56,7 +54,7 @@ def absorbed(present: Sequence[int], whole: Sequence[int], added: int, most: int
     return chosen[::-1]
 
 
-def cut(lengths: Sequence[int], most: int = MAX_FRAMES) -> Iterator[range]:
+def cut(lengths: Sequence[int], most: int) -> Iterator[range]:
     """
     Yield runs of references that make a part each, as long as is allowed.
 

@@ -22,8 +22,27 @@ CELL_BITS = 5  # 32 frames: two such cells hold a 10 s query whose tempo is 7 % 
 FINE_BITS = 1  # 2 frames
 FINE = 1 << (CELL_BITS - FINE_BITS)
 ANY = np.uint64((1 << 64) - 1)  # third landmark
-SPARING_FANOUT = 5  # a reference's next two landmarks are seldom further among the query's
 MAX_COUNT = 4095  # votes of a pair of cells, beyond which they need no order
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """
+    How much of the postings is read for each of the query's landmarks.
+
+    The pairs with the next landmarks are looked up (a `share` of `query_fanout`), and intervals that are `near` frames
+    longer or shorter: a peak under speech is rarely at the frame where it was alone. With `thirds`, only those of a
+    pair's postings vote of which the query has the third landmark, too.
+    """
+
+    share: float
+    near: int = 1
+    thirds: bool = True
+
+
+WHOLE = Effort(1.0, thirds=False)
+SPARING = Effort(0.5)  # the next two landmarks of a reference are seldom further among the query's
+MEAGRE = Effort(0.5, near=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +114,18 @@ def together(several: Iterable[Candidates]) -> Candidates:
     return Candidates(np.concatenate([c.poses for c in all_]), np.concatenate([c.votes for c in all_]))
 
 
-def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int, sparing: bool = False) -> Candidates:
-    """
-    Return at most `limit` places where the references have the most of the query's pairs, under this change.
-
-    A large index is asked sparingly, only for pairs of which the query has the third landmark, too.
-    """
+def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int, effort: Effort = WHOLE) -> Candidates:
+    """Return at most `limit` places where the references have the most of the query's pairs, under this change."""
     params, middle = query.params, query.n_frames // 2
-    fanout = SPARING_FANOUT if sparing else params.query_fanout
+    fanout = round(effort.share * params.query_fanout)
     terms, frames, thirds = pairs(query.unshifted(change.shift), fanout, change.tempo)
     from_middle = frames - middle
     found = _propose(
         index.starts,
         index.postings,
         terms,
-        _later(thirds) if sparing else np.full(len(terms), ANY),
+        _later(thirds) if effort.thirds else np.full(len(terms), ANY),
+        effort.near,
         params.max_pair_frames - params.min_pair_frames + 1,
         np.rint(change.tempo * from_middle).astype(np.int64),
         np.rint(np.outer(from_middle, np.array(change.tempos) - change.tempo)).astype(np.int64),
@@ -138,10 +154,10 @@ def _later(thirds):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _propose(  # type: ignore[no-untyped-def]
-    starts, postings, terms, thirds, n_intervals, anchors, drifts, n_cells, places, limit
+    starts, postings, terms, thirds, near, n_intervals, anchors, drifts, n_cells, places, limit
 ):
     """Return int64[k, 3]: frame of the axis at the query's middle, number of the tempo, votes."""
-    places_of, stops = _read(starts, postings, terms, thirds, n_intervals, anchors)
+    places_of, stops = _read(starts, postings, terms, thirds, near, n_intervals, anchors)
     slots = np.zeros(n_cells + 2, np.uint16)  # first how many votes each cell has, then the number of those looked into
     for place in places_of:
         slots[place >> CELL_BITS] += np.uint16(1)
@@ -160,18 +176,17 @@ def _propose(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _read(starts, postings, terms, thirds, n_intervals, anchors):  # type: ignore[no-untyped-def]
+def _read(starts, postings, terms, thirds, near, n_intervals, anchors):  # type: ignore[no-untyped-def]
     """
     Return the places that the pairs vote for, int32[n], and where in them each pair's end: int64[len(terms)].
 
-    With the postings of intervals one frame shorter and longer: a peak under speech is rarely at the frame where it was
-    alone. Postings are far from each other: they are read once.
+    Postings are far from each other in memory: they are read once.
     """
     first, last = np.empty(len(terms), np.int64), np.empty(len(terms), np.int64)
     n = np.int64(0)
     for i in range(len(terms)):
         interval = terms[i] % n_intervals
-        first[i], last[i] = terms[i] - min(interval, 1), terms[i] + min(n_intervals - 1 - interval, 1)
+        first[i], last[i] = terms[i] - min(interval, near), terms[i] + min(n_intervals - 1 - interval, near)
         n += np.int64(starts[last[i] + 1]) - np.int64(starts[first[i]])
     places, stops = np.empty(n + 1, np.int32), np.empty(len(terms), np.int64)
     n = np.int64(0)

@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 from sordino.fingerprints.audio import between_bands
 from sordino.fingerprints.index import AudioIndex
 from sordino.fingerprints.model import AudioQuery
-from sordino.fingerprints.propose_audio import PLAIN, SWEEP, Candidates, Change, Landmarks, propose, together
+from sordino.fingerprints.propose_audio import (
+    MEAGRE,
+    PLAIN,
+    SPARING,
+    SWEEP,
+    WHOLE,
+    Candidates,
+    Change,
+    Effort,
+    Landmarks,
+    propose,
+    together,
+)
 from sordino.fingerprints.verify_audio import BINS, ROW, chance, salience, verify
 
 WINDOW_S = 10.0
@@ -67,7 +79,8 @@ CHANGED = Search(
 EXPECTED = (Tail(1.40, 1.04), Tail(1.55, 1.09))
 SEARCHES = math.log10(2)  # a window without any work is searched twice
 SECOND_OPINION = 1.0  # decades that it must be surer by, so that asking it costs next to nothing
-SPARING_HOURS = 20.0  # of references: more of them are asked sparingly
+SPARING_HOURS = 20.0  # of references: where there are more, not all of the postings are read ...
+MEAGRE_HOURS = 500.0  # ... and still less, where every pitch and tempo is tried
 SEARCHED_HOURS = 10.0  # of references when it was fitted; chance grows as their number
 OTHERS = slice(2, 8)  # ranks of the references that say what others reach: the first two may both be right
 TYPICAL_OTHERS = (4.4, 5.3)  # where there are not so many references
@@ -166,16 +179,23 @@ def search(window: Window, references: References, expected: Sequence[Pose]) -> 
 
 def candidates(window: Window, references: References, how: Search) -> NDArray[np.void]:
     """Return the verified candidates of one kind of search: an array of `verify_audio.ROW`."""
-    more, sparing = max(1.0, references.hours / SEARCHED_HOURS), references.hours > SPARING_HOURS
-    limit = round(how.candidates * math.sqrt(more))
+    effort = _effort(how, references.hours)
+    limit = round(how.candidates * math.sqrt(max(1.0, references.hours / SEARCHED_HOURS)))
     proposed = [
-        together(propose(index, window.landmarks, change, limit, sparing) for change in how.changes).best(limit)
+        together(propose(index, window.landmarks, change, limit, effort) for change in how.changes).best(limit)
         for index in references.indexes
     ]
     votes = np.sort(np.concatenate([np.empty(0, np.int64), *(c.votes for c in proposed)]))[::-1]
     least = votes[min(limit, len(votes)) - 1] if len(votes) else 0
     poses = [_tilted(c, least, window.landmarks.n_frames / 2, how.tilts) for c in proposed]
     return _verified(window, references, poses, JITTER)
+
+
+def _effort(how: Search, hours: float) -> Effort:
+    """Return how much to read, so that a search takes longer by no more than the square root of the hours."""
+    if hours <= SPARING_HOURS:
+        return WHOLE
+    return MEAGRE if how is CHANGED and hours > MEAGRE_HOURS else SPARING
 
 
 def _tilted(proposed: Candidates, least: int, middle: float, tilts: Sequence[float]) -> NDArray[np.float64]:
@@ -198,9 +218,11 @@ def judged(window: Window, rows: NDArray[np.void], how: Search, hours: float) ->
     """Return float64[k, 2]: log10 of the chance that a window without the work has such a row, by each of its sums."""
     deviations = window.deviations(rows)
     outstanding = _log10(deviations - others_reach(rows["reference"], deviations), how.outstanding)
-    alone = _log10(deviations, how.alone) + SECOND_OPINION
-    # Fewer hours do not make chance rarer in proportion: as many candidates are verified in any case.
-    return np.minimum(outstanding, alone) + SEARCHES + max(0.0, math.log10(max(hours, 1e-9) / SEARCHED_HOURS))
+    # What others reach grows with the hours, as what the best by chance does. Fewer hours do not make chance rarer in
+    # proportion: as many candidates are verified in any case.
+    more = max(0.0, math.log10(max(hours, 1e-9) / SEARCHED_HOURS))
+    alone = _log10(deviations, how.alone) + SECOND_OPINION + more
+    return np.minimum(outstanding, alone) + SEARCHES
 
 
 def _log10(scores: NDArray[np.float64], tails: Tails) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from sordino.fingerprints.propose_audio import (
     CELL_BITS,
     FINE_BITS,
     PLAIN,
+    SPARING,
     SWEEP,
     Candidates,
     Change,
@@ -180,3 +181,49 @@ def test_what_is_tried_with_the_terms_of_a_tempo_is_within_what_the_wide_cells_h
     assert len({(change.shift, tempo) for change in SWEEP for tempo in change.tempos}) == sum(
         len(change.tempos) for change in SWEEP
     )  # none twice
+
+
+# Sparing
+
+
+def places_by_hand(built: AudioIndex, query: Landmarks, n_intervals: int) -> list[int]:
+    """Return the places that the pairs vote for whose third landmark, or a band beside it, the query has too."""
+    terms, frames, thirds = (
+        a.tolist() for a in index.pairs(query.unshifted(0.0), round(SPARING.share * SMALL.query_fanout))
+    )
+    places = []
+    for k, (term, frame) in enumerate(zip(terms, frames, strict=True)):
+        later = [t for j, t in enumerate(thirds) if j >= k and index.NO_THIRD not in thirds[k : j + 1]]
+        lowest = term - term % n_intervals
+        for near in range(max(lowest, term - 1), min(lowest + n_intervals, term + 2)):
+            there = built.postings[built.starts[near] : built.starts[near + 1]].tolist()
+            right = [p for p in there if any(abs((p >> index.FRAME_BITS) - third) <= 1 for third in later)]
+            places += [(p & index.FRAMES) - (frame - query.n_frames // 2) for p in right]
+    return sorted(places)
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True), st.integers(0, 20))
+@settings(deadline=None, max_examples=25)
+def test_sparing_counts_what_has_the_third_landmark_too(references: list[int], query: int) -> None:
+    built, looked_for = index.build([made(drawn(seed)) for seed in references], SMALL), asked(drawn(query))
+    places = places_by_hand(built, looked_for, SMALL.max_pair_frames - SMALL.min_pair_frames + 1)
+    cells = Counter(place // FINE * FINE for place in places)
+    pairs = Counter({cell - k: 0 for cell in cells for k in (0, FINE)})
+    for cell in pairs:
+        pairs[cell] = cells[cell] + cells[cell + FINE]
+    found = propose(built, looked_for, Change(), 1000, effort=SPARING)
+    assert max(found.votes.tolist(), default=0) == max((n for n in pairs.values() if n >= 2), default=0)
+    for start, count in zip(found.poses[:, 0].tolist(), found.votes.tolist(), strict=True):
+        assert pairs[round(start) + looked_for.n_frames // 2 - FINE] == count
+
+
+def test_a_changed_song_is_proposed_sparingly_too(songs: AudioIndex) -> None:
+    query = window(synth.changed(song(1)[8 * RATE :], 1.04, 1.04))
+    found = together(propose(songs, query, change, 100, effort=SPARING) for change in SWEEP).best(1)
+    start, tempo, _ = found.poses[0].tolist()
+    assert start + tempo * query.n_frames / 2 == pytest.approx(songs.bases[1] + 400 + 1.04 * query.n_frames / 2, abs=5)
+
+
+def test_the_third_landmark_fits_above_the_frame() -> None:
+    assert 2 * AudioParams().max_pair_bands < index.NO_THIRD
+    assert np.iinfo(np.uint32).max == index.NO_THIRD << index.FRAME_BITS | index.FRAMES
