@@ -68,7 +68,7 @@ def _reached(
         deviations = window.deviations(rows)
         best = deviations.max(axis=0)
         yield f"{name} alone", best
-        yield f"{name} outstanding", best - search_audio.others_reach(rows["reference"], deviations)
+        yield f"{name} outstanding", best - search_audio.others_reach(rows["reference"], deviations, window.wider)
 
 
 def fitted(column: NDArray[np.float64], more: float) -> tuple[float, float]:

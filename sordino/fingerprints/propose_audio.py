@@ -41,6 +41,7 @@ class Effort:
 
 
 WHOLE = Effort(1.0, thirds=False)
+MOST = Effort(0.7, thirds=False)
 SPARING = Effort(0.5)  # the next two landmarks of a reference are seldom further among the query's
 MEAGRE = Effort(0.5, near=0)
 

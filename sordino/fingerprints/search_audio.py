@@ -6,7 +6,7 @@ As it was recorded is tried first. Only where nothing is surely found so, every 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from sordino.fingerprints.index import AudioIndex
 from sordino.fingerprints.model import AudioQuery
 from sordino.fingerprints.propose_audio import (
     MEAGRE,
+    MOST,
     PLAIN,
     SPARING,
     SWEEP,
@@ -28,7 +29,7 @@ from sordino.fingerprints.propose_audio import (
     propose,
     together,
 )
-from sordino.fingerprints.verify_audio import BINS, ROW, chance, salience, verify
+from sordino.fingerprints.verify_audio import BINS, ROW, chance, salience, verify, widening
 
 WINDOW_S = 10.0
 HOP_S = 5.0
@@ -59,12 +60,16 @@ class Search:
     """
     What is tried, how many candidates are verified at which tempos around theirs, and what chance reaches so.
 
+    `efforts`: up to so many hours of references, so much is read of their postings; a search shall not take longer by
+    more than the square root of the hours.
+
     The deviations of the best candidate *less those that other references reach in the same window* decide
     (`outstanding`): sustained notes coincide with many, a song is one's own. The plain deviations (`alone`) are the
     second opinion, where a recording is registered many times.
     """
 
     changes: tuple[Change, ...]
+    efforts: tuple[tuple[float, Effort], ...]
     candidates: int
     tilts: tuple[float, ...]
     outstanding: Tails
@@ -72,18 +77,32 @@ class Search:
 
 
 # Fitted to real music, alone and under speech, of other packages than are reported on: `python -m benchmarks.calibrate`
-AS_RECORDED = Search(PLAIN, 200, (0.0,), (Tail(0.33, 1.30), Tail(0.31, 1.76)), (Tail(3.48, 1.46), Tail(3.86, 2.07)))
-CHANGED = Search(
-    SWEEP, 300, (-0.007, 0.0, 0.007), (Tail(0.21, 1.59), Tail(0.50, 1.71)), (Tail(3.61, 2.33), Tail(4.51, 2.46))
+AS_RECORDED = Search(
+    changes=PLAIN,
+    efforts=((150.0, WHOLE), (math.inf, SPARING)),
+    candidates=200,
+    tilts=(0.0,),
+    outstanding=(Tail(0.33, 1.35), Tail(0.24, 1.79)),
+    alone=(Tail(3.62, 1.40), Tail(4.02, 1.96)),
 )
-EXPECTED = (Tail(1.40, 1.04), Tail(1.55, 1.09))
+CHANGED = Search(
+    changes=SWEEP,
+    efforts=((15.0, MOST), (500.0, SPARING), (math.inf, MEAGRE)),
+    candidates=300,
+    tilts=(-0.007, 0.0, 0.007),
+    outstanding=(Tail(0.24, 1.52), Tail(0.70, 1.56)),
+    alone=(Tail(3.73, 2.13), Tail(4.47, 2.53)),
+)
+EXPECTED = (Tail(1.47, 0.98), Tail(1.45, 1.17))
 SEARCHES = math.log10(2)  # a window without any work is searched twice
 SECOND_OPINION = 1.0  # decades that it must be surer by, so that asking it costs next to nothing
-SPARING_HOURS = 20.0  # of references: where there are more, not all of the postings are read ...
-MEAGRE_HOURS = 500.0  # ... and still less, where every pitch and tempo is tried
 SEARCHED_HOURS = 10.0  # of references when it was fitted; chance grows as their number
 OTHERS = slice(2, 8)  # ranks of the references that say what others reach: the first two may both be right
-TYPICAL_OTHERS = (4.4, 5.3)  # where there are not so many references
+TYPICAL_OTHERS = (3.0, 3.4)  # where there are not so many references
+REPEAT_S = 30.0  # to each side of a pose, another place of the reference ...
+REPEATS = (0.7, 0.8)  # ... that fits so nearly as well tells of a loop, which other works may have too: ...
+LOOP = 0.4  # ... so much is left of the evidence
+APART_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +152,21 @@ class References:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A stretch of the query from frame `first` on, and what chance reaches in it (see `verify_audio.chance`)."""
+    """
+    A stretch of the query from frame `first` on, and what chance reaches in it (`verify_audio.chance`).
+
+    A coincidence that is rare reaches `wider` times further than the deviation of chance tells.
+    """
 
     first: int
     landmarks: Landmarks
     salient: NDArray[np.float32]
     chance: NDArray[np.float64]
+    wider: float
 
     def deviations(self, rows: NDArray[np.void]) -> NDArray[np.float64]:
         """Return float64[k, 2]: how far the two sums of verified rows are above chance."""
-        return np.asarray((rows["sums"] - self.chance[:, 0]) / self.chance[:, 1])
+        return np.asarray((rows["sums"] - self.chance[:, 0]) / (self.chance[:, 1] * self.wider))
 
 
 def windows(query: AudioQuery, references: References) -> Iterator[Window]:
@@ -158,28 +182,66 @@ def windows(query: AudioQuery, references: References) -> Iterator[Window]:
         if mine.stop > mine.start:
             landmarks = Landmarks(params, stop - start, p.frames[mine] - np.int32(start), bands[mine])
             salient = salience(query.contrast[start:stop])
-            yield Window(start, landmarks, salient, chance(salient, references.indexes))
+            yield Window(start, landmarks, salient, chance(salient, references.indexes), widening(salient))
 
 
 def search(window: Window, references: References, expected: Sequence[Pose]) -> list[Hypothesis]:
     """Return the surest poses that are beyond chance in this window: of each reference one at a time."""
-    found = [h for pose in expected for h in _as_expected(window, references, pose)]
+    found = list(_surest(h for pose in expected for h in _as_expected(window, references, pose)))
     for how in (AS_RECORDED, CHANGED):
         rows = candidates(window, references, how)
-        found += _beyond_chance(rows, judged(window, rows, how, references.hours), window)
+        beyond = _surest(_beyond_chance(rows, judged(window, rows, how, references.hours), window))
+        found += [_doubted(h, window, references) for h in beyond]
         if any(h.log10_false_positive <= SURE for h in found):
             break
+    return [h for h in _surest(found) if h.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE]
+
+
+def _surest(hypotheses: Iterable[Hypothesis]) -> Iterator[Hypothesis]:
+    """Yield the surest first, and of one reference only what lies beside those."""
     best: list[Hypothesis] = []
-    for h in sorted(found, key=lambda h: (h.log10_false_positive, -h.score)):
+    for h in sorted(hypotheses, key=lambda h: (h.log10_false_positive, -h.score)):
         mine = (b for b in best if b.pose.reference == h.pose.reference)
         if all(h.first_frame >= b.stop_frame or h.stop_frame <= b.first_frame for b in mine):
             best.append(h)
-    return best
+            yield h
+
+
+def _doubted(h: Hypothesis, window: Window, references: References) -> Hypothesis:
+    """
+    Return a hypothesis less sure, if other places of its reference fit nearly as well.
+
+    What fits in many places is a loop or a beat. Works of one composer share these, and of one sample library: as
+    evidence of the recording they are worth less. What is sure even so is left as it is.
+    """
+    if h.log10_false_positive * LOOP <= SURE:
+        return h
+    number, ordinal = references.place(h.pose.reference)
+    index, per_s = references.indexes[number], window.landmarks.params.frames_per_s
+    here = index.bases[ordinal] + h.pose.start_frame + h.pose.speed * h.first_frame
+    away = np.arange(-REPEAT_S * per_s, REPEAT_S * per_s, 2 * JITTER + 1)
+    starts = here + away[np.abs(away) > APART_S * per_s]
+    heard = window.salient[h.first_frame - window.first : h.stop_frame - window.first]
+    fits = _fits(heard, index, ordinal, h.pose, np.array([here]))
+    elsewhere = _fits(heard, index, ordinal, h.pose, starts)
+    if not len(fits) or not len(elsewhere):
+        return h
+    left = float(np.interp(elsewhere.max() / fits[0], REPEATS, (1.0, LOOP)))
+    return replace(h, log10_false_positive=left * h.log10_false_positive)
+
+
+def _fits(
+    heard: NDArray[np.float32], index: AudioIndex, ordinal: int, pose: Pose, starts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what is heard of a reference at the tempo and pitch of a pose, from other frames of the axis on."""
+    poses = np.stack([starts, np.full(len(starts), pose.speed), np.full(len(starts), pose.shift)], axis=1)
+    rows = verify(heard, index, poses, JITTER)
+    return np.asarray(rows["sums"][rows["reference"] == ordinal, 0])
 
 
 def candidates(window: Window, references: References, how: Search) -> NDArray[np.void]:
     """Return the verified candidates of one kind of search: an array of `verify_audio.ROW`."""
-    effort = _effort(how, references.hours)
+    effort = next(effort for hours, effort in how.efforts if references.hours <= hours)
     limit = round(how.candidates * math.sqrt(max(1.0, references.hours / SEARCHED_HOURS)))
     proposed = [
         together(propose(index, window.landmarks, change, limit, effort) for change in how.changes).best(limit)
@@ -189,13 +251,6 @@ def candidates(window: Window, references: References, how: Search) -> NDArray[n
     least = votes[min(limit, len(votes)) - 1] if len(votes) else 0
     poses = [_tilted(c, least, window.landmarks.n_frames / 2, how.tilts) for c in proposed]
     return _verified(window, references, poses, JITTER)
-
-
-def _effort(how: Search, hours: float) -> Effort:
-    """Return how much to read, so that a search takes longer by no more than the square root of the hours."""
-    if hours <= SPARING_HOURS:
-        return WHOLE
-    return MEAGRE if how is CHANGED and hours > MEAGRE_HOURS else SPARING
 
 
 def _tilted(proposed: Candidates, least: int, middle: float, tilts: Sequence[float]) -> NDArray[np.float64]:
@@ -217,7 +272,7 @@ def _verified(
 def judged(window: Window, rows: NDArray[np.void], how: Search, hours: float) -> NDArray[np.float64]:
     """Return float64[k, 2]: log10 of the chance that a window without the work has such a row, by each of its sums."""
     deviations = window.deviations(rows)
-    outstanding = _log10(deviations - others_reach(rows["reference"], deviations), how.outstanding)
+    outstanding = _log10(deviations - others_reach(rows["reference"], deviations, window.wider), how.outstanding)
     # What others reach grows with the hours, as what the best by chance does. Fewer hours do not make chance rarer in
     # proportion: as many candidates are verified in any case.
     more = max(0.0, math.log10(max(hours, 1e-9) / SEARCHED_HOURS))
@@ -230,14 +285,14 @@ def _log10(scores: NDArray[np.float64], tails: Tails) -> NDArray[np.float64]:
     return np.stack([tail.log10(scores[:, k]) for k, tail in enumerate(tails)], axis=1) + math.log10(2)
 
 
-def others_reach(references: NDArray[np.int64], deviations: NDArray[np.float64]) -> tuple[float, float]:
+def others_reach(references: NDArray[np.int64], deviations: NDArray[np.float64], wider: float) -> tuple[float, float]:
     """Return what references that are not the best reach in this window, by the whole sum and by the best run."""
     names, which = np.unique(references, return_inverse=True)
     best = np.full((len(names), 2), -np.inf)
     np.maximum.at(best, which, deviations)
     ranked = np.sort(best, axis=0)[::-1][OTHERS]
-    missing = OTHERS.stop - OTHERS.start - len(ranked)
-    whole, run = np.median(np.concatenate([ranked, np.tile(TYPICAL_OTHERS, (missing, 1))]), axis=0)
+    missing = np.tile(np.array(TYPICAL_OTHERS) / wider, (OTHERS.stop - OTHERS.start - len(ranked), 1))
+    whole, run = np.median(np.concatenate([ranked, missing]), axis=0)
     return float(whole), float(run)
 
 

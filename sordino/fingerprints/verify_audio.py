@@ -26,7 +26,7 @@ MIN_LANDMARKS = 60  # fewer say nothing: a second of most music
 NULL_POSES = 400
 LATER_FRAMES = 25  # half a second
 STEADY = 0.05  # correlation after so long, at which chance reaches twice as far ...
-WIDER = 2.0  # ... and never more than three times: of a drone too, only the right reference has all
+WIDEST = 3.0  # ... and never further: of a drone too, only the right reference has all
 DEVIATIONS = (0.8, 2.0)  # of chance; more is seen only where the random poses fall on a loop that really plays
 
 
@@ -165,16 +165,19 @@ def chance(salient: NDArray[np.float32], indexes: tuple[AudioIndex, ...]) -> NDA
     """
     Return float64[2, 2]: middle and deviation of the sum over the window and of that over the best run, by chance.
 
-    Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones. In a window of held
-    notes the rare coincidences reach further than the deviation tells, so it is widened by how steady the window is.
+    Middle and deviation are quantiles: in a small catalogue some of the random poses are true ones.
     """
     poses = zip(indexes, random_poses(indexes), strict=True)
     sums = np.concatenate([np.empty((0, 2)), *(verify(salient, index, some, 0)["sums"] for index, some in poses)])
     if len(sums) < NULL_POSES // 20:
         return np.array([[0.0, 1.0], [1.5, 1.0]])
     low, middle, high = np.quantile(sums, [0.16, 0.5, 0.84], axis=0)
-    wider = 1 + float(np.clip(steadiness(salient) / STEADY, 0.0, WIDER))
-    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS) * wider], axis=1)
+    return np.stack([middle, np.clip((high - low) / 2, *DEVIATIONS)], axis=1)
+
+
+def widening(salient: NDArray[np.float32]) -> float:
+    """Return how many times further the rare coincidences reach than `chance` tells: in held notes, up to three."""
+    return float(np.clip(1 + steadiness(salient) / STEADY, 1.0, WIDEST))
 
 
 def steadiness(salient: NDArray[np.float32]) -> float:

@@ -1,6 +1,7 @@
 """Windows and their judgement: when the sweep is made, what several indexes say together, who else is there."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,6 +16,7 @@ from sordino.fingerprints.search_audio import (
     MAX_LOG10_FALSE_POSITIVE,
     OTHERS,
     SEARCHED_HOURS,
+    SURE,
     TYPICAL_OTHERS,
     Hypothesis,
     Pose,
@@ -188,12 +190,17 @@ def test_hypotheses_tell_frames_of_the_whole_query(catalogue: References) -> Non
         assert 0 <= h.window_first <= h.first_frame < h.stop_frame <= h.window_stop <= len(query.contrast)
 
 
-def test_the_chance_grows_with_the_hours_and_is_not_less_for_few(catalogue: References) -> None:
+def test_what_is_not_less_likely_in_few_hours_is_likelier_in_many(catalogue: References) -> None:
     window = only_window(cut(song(1), 8, 18), catalogue)
     rows = search_audio.candidates(window, catalogue, AS_RECORDED)
     as_fitted = judged(window, rows, AS_RECORDED, SEARCHED_HOURS)
-    np.testing.assert_allclose(judged(window, rows, AS_RECORDED, 100 * SEARCHED_HOURS), as_fitted + 2)
     np.testing.assert_array_equal(judged(window, rows, AS_RECORDED, 0.0), as_fitted)
+    # what others reach grows by itself: only the second opinion is told of the hours
+    by_chance = Tail(0.0, math.inf)
+    alone = replace(AS_RECORDED, outstanding=(by_chance, by_chance))
+    as_fitted, most = judged(window, rows, alone, SEARCHED_HOURS), 2 * math.log10(2)
+    assert as_fitted.min() < most - 2
+    np.testing.assert_allclose(judged(window, rows, alone, 100 * SEARCHED_HOURS), np.minimum(as_fitted + 2, most))
 
 
 def test_a_tail_loses_a_decade_every_so_many_deviations() -> None:
@@ -206,10 +213,30 @@ def test_others_reach_what_neither_of_the_two_best_does() -> None:
     references = np.repeat(np.arange(len(best)), 2)
     deviations = np.stack([np.repeat(best, 2) - [0, 9] * len(best), np.repeat(best, 2) + 1], axis=1)
     middle = float(np.median(best[OTHERS]))
-    assert others_reach(references, deviations) == (middle, middle + 1)
-    few = others_reach(references[:2], deviations[:2])
-    assert few == TYPICAL_OTHERS
-    assert others_reach(np.empty(0, np.int64), np.empty((0, 2))) == TYPICAL_OTHERS
+    assert others_reach(references, deviations, 1.0) == (middle, middle + 1)
+    for few in (slice(0), slice(2)):
+        assert others_reach(references[few], deviations[few], 1.0) == TYPICAL_OTHERS
+        assert others_reach(references[few], deviations[few], 2.0) == tuple(np.array(TYPICAL_OTHERS) / 2)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_loop_that_two_works_share_is_no_copy(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = np.tile(synth.music(2.0, 900 + seed), 15)
+    registered, other = song(seed) + loop, song(20 + seed) + loop
+    works = References((index.build([audio.reference_print(registered), *map(prints, range(50, 56))], PARAMS),))
+    window = only_window(cut(other, 3.05, 13.05), works)
+    assert search(window, works, []) == []
+    own = surest(search(only_window(cut(registered, 3.05, 13.05), works), works, []))
+    assert own.log10_false_positive < SURE
+    monkeypatch.setattr(search_audio, "LOOP", 1.0)
+    assert [h.pose.reference for h in search(window, works, [])] == [0]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 8, 20])
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_a_copy_is_sure_in_the_smallest_catalogue(seed: int, others: int) -> None:
+    works = indexed(tuple(range(seed, seed + 1 + others)))
+    assert surest(search(only_window(cut(song(seed), 8, 18), works), works, [])).log10_false_positive < -4
 
 
 def test_only_what_is_beyond_chance_is_told(catalogue: References) -> None:
