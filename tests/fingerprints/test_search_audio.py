@@ -186,7 +186,9 @@ def test_hypotheses_tell_frames_of_the_whole_query(catalogue: References) -> Non
     found = [h for w in windows(query, catalogue) for h in search(w, catalogue, []) if h.pose.reference == 3]
     assert found
     for h in found:
-        assert h.pose.start_frame == pytest.approx((8 - 12) * PARAMS.frames_per_s, abs=2)
+        middle = (h.first_frame + h.stop_frame) / 2
+        heard = h.pose.start_frame + h.pose.speed * middle
+        assert heard == pytest.approx(middle + (8 - 12) * PARAMS.frames_per_s, abs=3)
         assert 0 <= h.window_first <= h.first_frame < h.stop_frame <= h.window_stop <= len(query.contrast)
 
 
