@@ -23,7 +23,6 @@ class AudioParams:
     reference_rate: int = 60  # landmarks a second kept of a reference
     query_rate: int = 80  # and of a query: peaks of music under speech are many and weak
     reference_fanout: int = 2  # pairs that each landmark of a reference is the first of
-    query_fanout: int = 10
     min_pair_frames: int = 2
     max_pair_frames: int = 31  # 0.62 s: the next landmarks are near, and a near pair hardly feels a change of tempo
     max_pair_bands: int = 30  # ten semitones

@@ -30,20 +30,14 @@ class Effort:
     """
     How much of the postings is read for each of the query's landmarks.
 
-    The pairs with the next landmarks are looked up (a `share` of `query_fanout`), and intervals that are `near` frames
-    longer or shorter: a peak under speech is rarely at the frame where it was alone. With `thirds`, only those of a
-    pair's postings vote of which the query has the third landmark, too.
+    Their pairs with the `fanout` next ones are looked up, and intervals that are `near` frames longer or shorter: a
+    peak under speech is rarely at the frame where it was alone. With `thirds`, only those of a pair's postings vote of
+    which the query has the third landmark, too.
     """
 
-    share: float
+    fanout: int
     near: int = 1
     thirds: bool = True
-
-
-WHOLE = Effort(1.0, thirds=False)
-MOST = Effort(0.7, thirds=False)
-SPARING = Effort(0.5)  # the next two landmarks of a reference are seldom further among the query's
-MEAGRE = Effort(0.5, near=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +109,10 @@ def together(several: Iterable[Candidates]) -> Candidates:
     return Candidates(np.concatenate([c.poses for c in all_]), np.concatenate([c.votes for c in all_]))
 
 
-def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int, effort: Effort = WHOLE) -> Candidates:
+def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int, effort: Effort) -> Candidates:
     """Return at most `limit` places where the references have the most of the query's pairs, under this change."""
     params, middle = query.params, query.n_frames // 2
-    fanout = round(effort.share * params.query_fanout)
-    terms, frames, thirds = pairs(query.unshifted(change.shift), fanout, change.tempo)
+    terms, frames, thirds = pairs(query.unshifted(change.shift), effort.fanout, change.tempo)
     from_middle = frames - middle
     found = _propose(
         index.starts,

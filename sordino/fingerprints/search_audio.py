@@ -16,12 +16,8 @@ from sordino.fingerprints.audio import between_bands
 from sordino.fingerprints.index import AudioIndex
 from sordino.fingerprints.model import AudioQuery
 from sordino.fingerprints.propose_audio import (
-    MEAGRE,
-    MOST,
     PLAIN,
-    SPARING,
     SWEEP,
-    WHOLE,
     Candidates,
     Change,
     Effort,
@@ -79,7 +75,7 @@ class Search:
 # Fitted to real music, alone and under speech, of other packages than are reported on: `python -m benchmarks.calibrate`
 AS_RECORDED = Search(
     changes=PLAIN,
-    efforts=((150.0, WHOLE), (math.inf, SPARING)),
+    efforts=((150.0, Effort(10, thirds=False)), (2000.0, Effort(10)), (math.inf, Effort(7))),
     candidates=200,
     tilts=(0.0,),
     outstanding=(Tail(0.33, 1.35), Tail(0.24, 1.79)),
@@ -87,7 +83,7 @@ AS_RECORDED = Search(
 )
 CHANGED = Search(
     changes=SWEEP,
-    efforts=((15.0, MOST), (500.0, SPARING), (math.inf, MEAGRE)),
+    efforts=((15.0, Effort(7, thirds=False)), (500.0, Effort(5)), (math.inf, Effort(5, near=0))),
     candidates=300,
     tilts=(-0.007, 0.0, 0.007),
     outstanding=(Tail(0.24, 1.52), Tail(0.70, 1.56)),

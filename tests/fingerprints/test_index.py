@@ -11,7 +11,8 @@ from sordino.fingerprints import index
 from sordino.fingerprints.model import AudioPrint
 from sordino.fingerprints.params import AudioParams
 
-PARAMS = AudioParams(reference_fanout=3, query_fanout=6, max_pair_frames=20, max_pair_bands=12)
+PARAMS = AudioParams(reference_fanout=3, max_pair_frames=20, max_pair_bands=12)
+FANOUT = 6  # of queries
 PAGE = 2**index.PAGE_BITS
 
 Landmarks = list[tuple[int, int]]
@@ -46,8 +47,8 @@ def pairs_by_hand(places: Landmarks, fanout: int, tempo: float = 1.0) -> list[tu
 @given(landmarks, st.sampled_from([1.0, 0.86, 1.14, 0.5, 2.0]))
 @settings(deadline=None, max_examples=100)
 def test_terms_tell_pairs_apart(places: Landmarks, tempo: float) -> None:
-    terms, anchors, _ = index.pairs(made(places), PARAMS.query_fanout, tempo)
-    by_hand = pairs_by_hand(places, PARAMS.query_fanout, tempo)
+    terms, anchors, _ = index.pairs(made(places), FANOUT, tempo)
+    by_hand = pairs_by_hand(places, FANOUT, tempo)
     assert anchors.tolist() == [frame for *_, frame in by_hand]
     named: dict[int, tuple[int, int, int]] = {}
     for term, (band, df, dt, _) in zip(terms.tolist(), by_hand, strict=True):
@@ -57,12 +58,12 @@ def test_terms_tell_pairs_apart(places: Landmarks, tempo: float) -> None:
 
 
 def test_terms_of_a_copy_at_another_tempo_are_those_of_the_reference() -> None:
-    params = AudioParams(reference_fanout=3, query_fanout=1000)
+    params, every = AudioParams(reference_fanout=3), 1000
     reference = sorted((7 * k, 11 * k % 40) for k in range(60))
     slower = [(2 * frame, band) for frame, band in reference]
     wanted = set(index.pairs(made(reference, params), params.reference_fanout)[0].tolist())
-    assert wanted <= set(index.pairs(made(slower, params), params.query_fanout, 0.5)[0].tolist())
-    assert not wanted <= set(index.pairs(made(slower, params), params.query_fanout)[0].tolist())
+    assert wanted <= set(index.pairs(made(slower, params), every, 0.5)[0].tolist())
+    assert not wanted <= set(index.pairs(made(slower, params), every)[0].tolist())
 
 
 def test_the_vocabulary_is_bands_by_intervals() -> None:

@@ -16,10 +16,10 @@ from sordino.fingerprints.propose_audio import (
     CELL_BITS,
     FINE_BITS,
     PLAIN,
-    SPARING,
     SWEEP,
     Candidates,
     Change,
+    Effort,
     Landmarks,
     propose,
     together,
@@ -28,7 +28,8 @@ from tests import synth
 from tests.synth import RATE
 
 PARAMS = AudioParams()
-SMALL = AudioParams(reference_fanout=3, query_fanout=6, max_pair_frames=20, max_pair_bands=12)
+SMALL = AudioParams(reference_fanout=3, max_pair_frames=20, max_pair_bands=12)
+WHOLE, SPARING = Effort(6, thirds=False), Effort(3)
 SONGS, SONG_S, QUERY_S = 4, 30.0, 10.0
 FINE = 2**FINE_BITS
 
@@ -55,7 +56,7 @@ def votes_by_hand(prints: list[AudioPrint], query: Landmarks) -> Counter[int]:
     """Count, for each frame of the axis at the query's middle, pairs that are in both, one frame longer or shorter."""
     n_intervals = SMALL.max_pair_frames - SMALL.min_pair_frames + 1
     built, votes = index.build(prints, SMALL), Counter[int]()
-    wanted = index.pairs(query.unshifted(0.0), SMALL.query_fanout)
+    wanted = index.pairs(query.unshifted(0.0), WHOLE.fanout)
     for base, p in zip(built.bases.tolist(), prints, strict=False):
         for term, frame, _ in zip(*(a.tolist() for a in index.pairs(p, SMALL.reference_fanout)), strict=True):
             for asked_term, asked_frame, _ in zip(*(a.tolist() for a in wanted), strict=True):
@@ -74,7 +75,7 @@ def test_the_best_candidate_has_the_votes_counted_by_hand(references: list[int],
     for frame, count in votes.items():
         cells[frame // FINE * FINE] += count
     pairs = {cell: cells[cell] + cells[cell + FINE] for cell in {c - k for c in cells for k in (0, FINE)}}
-    found = propose(index.build(prints, SMALL), looked_for, Change(), 1000)
+    found = propose(index.build(prints, SMALL), looked_for, Change(), 1000, WHOLE)
     assert max(found.votes.tolist(), default=0) == max((n for n in pairs.values() if n >= 2), default=0)
     for (start, tempo, shift), count in zip(found.poses.tolist(), found.votes.tolist(), strict=True):
         assert (tempo, shift) == (1.0, 0.0)
@@ -83,8 +84,8 @@ def test_the_best_candidate_has_the_votes_counted_by_hand(references: list[int],
 
 def test_no_candidate_has_fewer_votes_than_one_that_is_left_out() -> None:
     built = index.build([made(drawn(seed)) for seed in range(40)], SMALL)
-    every = propose(built, asked(drawn(3)), Change(), 1000)
-    few = propose(built, asked(drawn(3)), Change(), 5)
+    every = propose(built, asked(drawn(3)), Change(), 1000, WHOLE)
+    few = propose(built, asked(drawn(3)), Change(), 5, WHOLE)
     assert len(every.votes) > 5
     assert sorted(few.votes.tolist()) == sorted(every.votes.tolist())[-5:]
 
@@ -92,7 +93,7 @@ def test_no_candidate_has_fewer_votes_than_one_that_is_left_out() -> None:
 @pytest.mark.parametrize("places", [1, 20, 50, 600])
 def test_what_is_there_many_times_is_proposed_as_often_as_there_is_room(places: int) -> None:
     often = index.build([made(drawn(1))] * 50, SMALL)
-    found = propose(often, asked(drawn(1)), Change(places=places), 1000)
+    found = propose(often, asked(drawn(1)), Change(places=places), 1000, WHOLE)
     right = np.abs(found.poses[:, None, 0] - often.bases[None, :50]).min(axis=1) <= FINE
     assert min(places, 50) <= right.sum() <= 2 * min(places, 50)  # a place may be the end of one cell, and the next one
 
@@ -105,7 +106,7 @@ def test_without_pairs_nothing_is_proposed(nothing: list[tuple[int, int]]) -> No
         (index.build([made(nothing)], SMALL), drawn(0)),
         (index.build([], SMALL), []),
     ):
-        found = propose(built, asked(query), Change(), 10)
+        found = propose(built, asked(query), Change(), 10, WHOLE)
         assert (found.poses.shape, found.votes.shape) == ((0, 3), (0,))
 
 
@@ -146,7 +147,7 @@ def window(sound: synth.Samples) -> Landmarks:
 
 def best_of(songs: AudioIndex, query: Landmarks, changes: tuple[Change, ...]) -> tuple[float, float, float]:
     """Return the best pose of all changes: the axis's frame at the query's middle, tempo, shift."""
-    found = together(propose(songs, query, change, 100) for change in changes)
+    found = together(propose(songs, query, change, 100, Effort(10, thirds=False)) for change in changes)
     start, tempo, shift = found.best(1).poses[0].tolist()
     return start + tempo * (query.n_frames / 2), tempo, shift
 
@@ -188,9 +189,7 @@ def test_what_is_tried_with_the_terms_of_a_tempo_is_within_what_the_wide_cells_h
 
 def places_by_hand(built: AudioIndex, query: Landmarks, n_intervals: int) -> list[int]:
     """Return the places that the pairs vote for whose third landmark, or a band beside it, the query has too."""
-    terms, frames, thirds = (
-        a.tolist() for a in index.pairs(query.unshifted(0.0), round(SPARING.share * SMALL.query_fanout))
-    )
+    terms, frames, thirds = (a.tolist() for a in index.pairs(query.unshifted(0.0), SPARING.fanout))
     places = []
     for k, (term, frame) in enumerate(zip(terms, frames, strict=True)):
         later = [t for j, t in enumerate(thirds) if j >= k and index.NO_THIRD not in thirds[k : j + 1]]
@@ -211,7 +210,7 @@ def test_sparing_counts_what_has_the_third_landmark_too(references: list[int], q
     pairs = Counter({cell - k: 0 for cell in cells for k in (0, FINE)})
     for cell in pairs:
         pairs[cell] = cells[cell] + cells[cell + FINE]
-    found = propose(built, looked_for, Change(), 1000, effort=SPARING)
+    found = propose(built, looked_for, Change(), 1000, SPARING)
     assert max(found.votes.tolist(), default=0) == max((n for n in pairs.values() if n >= 2), default=0)
     for start, count in zip(found.poses[:, 0].tolist(), found.votes.tolist(), strict=True):
         assert pairs[round(start) + looked_for.n_frames // 2 - FINE] == count
@@ -219,7 +218,7 @@ def test_sparing_counts_what_has_the_third_landmark_too(references: list[int], q
 
 def test_a_changed_song_is_proposed_sparingly_too(songs: AudioIndex) -> None:
     query = window(synth.changed(song(1)[8 * RATE :], 1.04, 1.04))
-    found = together(propose(songs, query, change, 100, effort=SPARING) for change in SWEEP).best(1)
+    found = together(propose(songs, query, change, 100, Effort(5)) for change in SWEEP).best(1)
     start, tempo, _ = found.poses[0].tolist()
     assert start + tempo * query.n_frames / 2 == pytest.approx(songs.bases[1] + 400 + 1.04 * query.n_frames / 2, abs=5)
 
