@@ -75,7 +75,7 @@ class Search:
 # Fitted to real music, alone and under speech, of other packages than are reported on: `python -m benchmarks.calibrate`
 AS_RECORDED = Search(
     changes=PLAIN,
-    efforts=((150.0, Effort(10, thirds=False)), (2000.0, Effort(10)), (math.inf, Effort(7))),
+    efforts=((150.0, Effort(10, thirds=False)), (math.inf, Effort(7))),
     candidates=200,
     tilts=(0.0,),
     outstanding=(Tail(0.33, 1.35), Tail(0.24, 1.79)),
