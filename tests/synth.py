@@ -59,18 +59,28 @@ def _drum(kind: str, rng: np.random.Generator) -> Floats:
     return 0.3 * np.diff(noise, prepend=0.0) * np.exp(-t * 90)  # hat
 
 
-def music(seconds: float, seed: int) -> Samples:
-    """Compose music of this seed's own tempo, key and timbre: chords, a melody and drums that never repeat a bar."""
-    rng = np.random.default_rng([1, seed])
+def music(seconds: float, seed: int, take: int = 0) -> Samples:
+    """
+    Compose music of this seed's own tempo, key and timbre: chords, a melody and drums that never repeat a bar.
+
+    Another take is another recording of it: the same notes and beats, on other instruments, by players less exact.
+    """
+    rng, player = np.random.default_rng([1, seed]), np.random.default_rng([4, seed, take])
     track = np.zeros(int(seconds * RATE))
     beat = 60 / rng.uniform(85, 150)
     scale = rng.integers(45, 57) + MAJOR + rng.choice([0, -1], 7, p=[0.8, 0.2])
     lead, pad = np.cumprod(rng.uniform(0.4, 0.95, (2, 8)), axis=1)
+    late_s = hurry = 0.0
+    if take:
+        lead, pad = np.cumprod(player.uniform(0.4, 0.95, (2, 8)), axis=1)
+        late_s, hurry = 0.03, 0.02
     at, degree = 0.0, 7
     while at < seconds:  # a bar of four beats
         root = rng.integers(0, 7)
         for step in (0, 2, 4):
-            _add(track, at, 0.25 * _note(float(scale[(root + step) % 7]), 4 * beat, pad, rng))
+            _add(
+                track, at + late_s * player.random(), 0.25 * _note(float(scale[(root + step) % 7]), 4 * beat, pad, rng)
+            )
         inside = 0.0
         while inside < 4:
             length = rng.choice([0.5, 0.5, 1.0, 1.5])
@@ -78,7 +88,7 @@ def music(seconds: float, seed: int) -> Samples:
             if rng.random() < 0.85:
                 _add(
                     track,
-                    at + inside * beat,
+                    at + inside * beat + late_s * player.random(),
                     0.5 * _note(scale[degree % 7] + 12 * (degree // 7), 1.3 * length * beat, lead, rng),
                 )
             inside += length
@@ -89,8 +99,8 @@ def music(seconds: float, seed: int) -> Samples:
                 ("hat", 0.7),
             ):
                 if rng.random() < chance:
-                    _add(track, at + eighth * beat / 2, 0.4 * _drum(kind, rng))
-        at += 4 * beat
+                    _add(track, at + eighth * beat / 2 + late_s * player.random(), 0.4 * _drum(kind, rng))
+        at += 4 * beat * (1 + hurry * player.standard_normal())
     return _peak(track)
 
 

@@ -193,6 +193,38 @@ def test_a_recording_registered_twice_is_found_twice() -> None:
     assert all(near(a.query, 4, 16, 1.0) and near(a.reference, 10, 22, 1.0) for a in found)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_two_recordings_of_one_composition_are_told_apart(seed: int) -> None:
+    takes = [synth.music(SONG_S, seed, take) for take in range(2)]
+    both = indexed(*takes, song(4), song(5))
+    for k, take in enumerate(takes):
+        found = align_audio.find(audio.query_print(cut(take, 8, 20)), both)
+        assert found[0].ordinal == k
+        assert all(a.log10_false_positive > found[0].log10_false_positive + 2 for a in found[1:])
+
+
+@pytest.mark.parametrize("back_db", [0.0, -6.0])
+def test_two_songs_at_once_are_both_found(catalogue: References, back_db: float) -> None:
+    for one, other in ((1, 3), (4, 2), (5, 0)):
+        both = synth.mix(cut(song(one), 5, 25), cut(song(other), 12, 32), back_db)
+        found = {a.ordinal: a for a in certain(align_audio.find(audio.query_print(both), catalogue))}
+        assert set(found) == {one, other}
+        assert near(found[one].reference, 5, 25, 1.0)
+        assert near(found[other].reference, 12, 32, 1.0 if back_db == 0 else 7.0)
+
+
+def test_a_song_that_fades_into_another(catalogue: References) -> None:
+    fade = np.sqrt(np.linspace(0, 1, 6 * RATE, dtype=np.float32))
+    one, other = cut(song(3), 5, 18).copy(), cut(song(1), 10, 23).copy()
+    one[-len(fade) :] *= fade[::-1]
+    other[: len(fade)] *= fade
+    sound = np.pad(one, (0, 7 * RATE)) + np.pad(other, (7 * RATE, 0))
+    found = {a.ordinal: a for a in certain(align_audio.find(audio.query_print(sound), catalogue))}
+    assert set(found) == {3, 1}
+    assert near(found[3].query, 0, 10, 3.5)
+    assert near(found[1].query, 10, 20, 3.5)
+
+
 def test_a_loop_is_found_once_over_its_whole_length() -> None:
     bar = synth.music(2, 5)
     loops = indexed(np.tile(bar, 300), song(0))  # ten minutes: hundreds of poses fit equally well
