@@ -30,6 +30,7 @@ from benchmarks.transforms import coded
 from sordino.fingerprints.audio import query_print
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Span
+from sordino.monitor.corpus import default_cache
 
 HOURS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 5000.0)
 SAVED_HOURS = 300.0  # at a time
@@ -41,6 +42,7 @@ ROWS = {  # and the share of the queries that is asked
     "other music alone": SWEPT,
     "other music -6 dB under speech": SWEPT,
 }
+STRANGERS = default_cache() / "strangers"  # no such files: a name among those of real ones, for the judge
 TEMPOS = (0.9, 1.25)
 MOST_BANDS = 12  # up or down
 
@@ -116,7 +118,7 @@ def grow(catalogue: Catalogue, hours: float, more: Iterator[AudioPrint]) -> None
         until = min(hours, there + SAVED_HOURS)
         while there < until:
             new = next(more)
-            catalogue.add(f"stranger at {there:.6f} h", new, None)
+            catalogue.add(str(STRANGERS / f"at {there:.6f} h"), new, None)
             there += new.duration_s / 3600
         catalogue.save()
         say(f"{there:.0f} h")

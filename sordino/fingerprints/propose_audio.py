@@ -40,30 +40,36 @@ class Effort:
     thirds: bool = True
 
 
+WHOLE = Effort(10, thirds=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """
     What may have been done to a reference: `shift` bands up, and one of `tempos` times as fast.
 
     All tempos are looked for with the terms of `tempo`: they must be within 7 % of it. The `places` fullest pairs of
-    wide cells are looked at closely.
+    wide cells are looked at closely. `whole`: the postings are read without sparing any.
     """
 
     shift: float = 0.0
     tempo: float = 1.0
     tempos: tuple[float, ...] = (1.0,)
     places: int = 600
+    whole: bool = False
 
 
 def _sweep() -> tuple[Change, ...]:
     """
     Return the changes of pitch (-13 to +12 %) and tempo (-20 to +20 %) that are looked for.
 
-    Small changes of tempo with every pitch; large ones with the pitch as it was, or changed as much (another speed).
+    Small changes of tempo with every pitch; large ones with the pitch as it was, or changed as much (another speed). No
+    change at all is looked for once more, thoroughly: in a large catalogue `PLAIN` is spared.
     """
     tempos = {centre: tuple(round(centre + k / 50, 2) for k in range(-3, 4)) for centre in (1.0, 0.86, 1.14)}
     shifts = {1.0: _halves(-14, 12), 0.86: [0.0, *_halves(-14, -8)], 1.14: [0.0, *_halves(8, 12)]}
-    return tuple(Change(s, tempo, tempos[tempo], 100) for tempo in tempos for s in shifts[tempo])
+    every = [(s, tempo) for tempo in tempos for s in shifts[tempo]]
+    return tuple(Change(s, tempo, tempos[tempo], 100, whole=(s, tempo) == (0.0, 1.0)) for s, tempo in every)
 
 
 def _halves(low: int, high: int) -> list[float]:
@@ -112,6 +118,7 @@ def together(several: Iterable[Candidates]) -> Candidates:
 def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int, effort: Effort) -> Candidates:
     """Return at most `limit` places where the references have the most of the query's pairs, under this change."""
     params, middle = query.params, query.n_frames // 2
+    effort = WHOLE if change.whole else effort
     terms, frames, thirds = pairs(query.unshifted(change.shift), effort.fanout, change.tempo)
     from_middle = frames - middle
     found = _propose(

@@ -18,6 +18,7 @@ from sordino.fingerprints.model import AudioQuery
 from sordino.fingerprints.propose_audio import (
     PLAIN,
     SWEEP,
+    WHOLE,
     Candidates,
     Change,
     Effort,
@@ -75,7 +76,7 @@ class Search:
 # Fitted to real music, alone and under speech, of other packages than are reported on: `python -m benchmarks.calibrate`
 AS_RECORDED = Search(
     changes=PLAIN,
-    efforts=((150.0, Effort(10, thirds=False)), (math.inf, Effort(7))),
+    efforts=((150.0, WHOLE), (math.inf, Effort(7))),
     candidates=200,
     tilts=(0.0,),
     outstanding=(Tail(0.33, 1.35), Tail(0.24, 1.79)),
@@ -238,9 +239,11 @@ def _fits(
 def candidates(window: Window, references: References, how: Search) -> NDArray[np.void]:
     """Return the verified candidates of one kind of search: an array of `verify_audio.ROW`."""
     effort = next(effort for hours, effort in how.efforts if references.hours <= hours)
-    limit = round(how.candidates * math.sqrt(max(1.0, references.hours / SEARCHED_HOURS)))
+    more = math.sqrt(max(1.0, references.hours / SEARCHED_HOURS))
+    limit, places = round(how.candidates * more), max(1.0, more / len(references.indexes))
+    changes = [replace(change, places=round(change.places * places)) for change in how.changes]
     proposed = [
-        together(propose(index, window.landmarks, change, limit, effort) for change in how.changes).best(limit)
+        together(propose(index, window.landmarks, change, limit, effort) for change in changes).best(limit)
         for index in references.indexes
     ]
     votes = np.sort(np.concatenate([np.empty(0, np.int64), *(c.votes for c in proposed)]))[::-1]
