@@ -200,13 +200,30 @@ def _read(starts, postings, terms, thirds, near, n_intervals, anchors):  # type:
 
 @njit(cache=True, nogil=True)
 def _matching(postings, thirds, anchor, places, n):  # type: ignore[no-untyped-def]
-    """Append the places of a term's postings whose third landmark is among `thirds`; return how many there are now."""
+    """
+    Append the places of a term's postings whose third landmark is among `thirds`; return how many there are now.
+
+    They are in order of their third landmarks: those of a run of neighbours lie side by side.
+    """
+    if thirds == ANY:
+        return _voted(postings, anchor, places, n)
+    third, one = np.uint64(0), np.uint64(1)
+    while thirds >> third:
+        while not (thirds >> third) & one:
+            third += one
+        first = int(np.searchsorted(postings, np.uint32(third << np.uint64(FRAME_BITS))))
+        while (thirds >> third) & one:
+            third += one
+        stop = int(np.searchsorted(postings, np.uint32(third << np.uint64(FRAME_BITS))))
+        n = _voted(postings[first:stop], anchor, places, n)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _voted(postings, anchor, places, n):  # type: ignore[no-untyped-def]
     for posting in postings:
-        third = np.uint64(posting >> FRAME_BITS)
-        if thirds >> third == 0:
-            break  # they are in order of their third landmarks
         places[n] = np.int32(posting & FRAMES) - np.int32(anchor)
-        n += np.int64((thirds >> third) & np.uint64(1))
+        n += 1
     return n
 
 
@@ -215,40 +232,31 @@ def _slots(counts, places):  # type: ignore[no-untyped-def]
     """
     Choose the cells of the fullest pairs of neighbours, and the cell to each side of those: int64[k], ascending.
 
-    Fills `counts` with their numbers, from 1, and with 0.
-    """
-    least, n_pairs = _threshold(counts, places), 0
-    cells, n = np.empty(4 * places, np.int64), 0
-    for cell in range(1, len(counts) - 2):
-        if np.int64(counts[cell]) + counts[cell + 1] >= least and n_pairs < places:
-            n_pairs += 1
-            for near in range(max(cell - 1, cells[n - 1] + 1 if n else 0), cell + 3):
-                cells[n] = near
-                n += 1
-    counts[:] = 0
-    for k in range(n):
-        counts[cells[k]] = k + 1
-    return cells[:n]
-
-
-@njit(cache=True, nogil=True)
-def _threshold(counts, places):  # type: ignore[no-untyped-def]
-    """
-    Return how many votes a pair of neighbours needs to be among the `places` fullest; at least 2.
-
-    Where more than `places` are the fullest, all alike (a long loop), they are all let in.
+    Fills `counts` with their numbers, from 1, and with 0. A pair has at least 2 votes; where more than `places` are the
+    fullest, all alike (a long loop), they are the first.
     """
     histogram = np.zeros(MAX_COUNT + 1, np.int64)
-    least, found = 2, 0
-    for cell in range(len(counts) - 1):
+    seen, votes_of = np.empty(len(counts), np.int32), np.empty(len(counts), np.int32)
+    least, found, n = 2, 0, 0
+    for cell in range(1, len(counts) - 2):
         votes = np.int64(counts[cell]) + np.int64(counts[cell + 1])
         if votes >= least:
+            seen[n], votes_of[n] = cell, votes
+            n += 1
             histogram[min(votes, np.int64(MAX_COUNT))] += 1
             found += 1
             while found > places and found > histogram[least]:
                 found -= histogram[least]
                 least += 1
-    return least
+    fullest = seen[:n][votes_of[:n] >= least][:places]
+    counts[:] = 0
+    cells, n = np.empty(4 * len(fullest), np.int64), 0
+    for cell in fullest:
+        for near in range(max(cell - 1, cells[n - 1] + 1 if n else 0), cell + 3):
+            cells[n] = near
+            n += 1
+            counts[near] = n
+    return cells[:n]
 
 
 @njit(cache=True, nogil=True)

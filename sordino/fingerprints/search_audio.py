@@ -84,7 +84,12 @@ AS_RECORDED = Search(
 )
 CHANGED = Search(
     changes=SWEEP,
-    efforts=((15.0, Effort(7, thirds=False)), (500.0, Effort(5)), (math.inf, Effort(5, near=0))),
+    efforts=(
+        (15.0, Effort(7, thirds=False)),
+        (500.0, Effort(5)),
+        (2000.0, Effort(5, near=0)),
+        (math.inf, Effort(3, near=0)),
+    ),
     candidates=300,
     tilts=(-0.007, 0.0, 0.007),
     outstanding=(Tail(0.24, 1.52), Tail(0.70, 1.56)),
