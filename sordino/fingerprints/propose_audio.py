@@ -22,6 +22,7 @@ CELL_BITS = 5  # 32 frames: two such cells hold a 10 s query whose tempo is 7 % 
 FINE_BITS = 1  # 2 frames
 FINE = 1 << (CELL_BITS - FINE_BITS)
 ANY = np.uint64((1 << 64) - 1)  # third landmark
+MANY = 256  # postings of a term
 MAX_COUNT = 4095  # votes of a pair of cells, beyond which they need no order
 
 
@@ -128,8 +129,9 @@ def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int, eff
         _later(thirds) if effort.thirds else np.full(len(terms), ANY),
         effort.near,
         params.max_pair_frames - params.min_pair_frames + 1,
+        from_middle,
         np.rint(change.tempo * from_middle).astype(np.int64),
-        np.rint(np.outer(from_middle, np.array(change.tempos) - change.tempo)).astype(np.int64),
+        np.array(change.tempos) - change.tempo,
         (int(index.bases[-1]) >> CELL_BITS) + 2,
         change.places,
         limit,
@@ -155,7 +157,7 @@ def _later(thirds):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _propose(  # type: ignore[no-untyped-def]
-    starts, postings, terms, thirds, near, n_intervals, anchors, drifts, n_cells, places, limit
+    starts, postings, terms, thirds, near, n_intervals, from_middle, anchors, faster, n_cells, places, limit
 ):
     """Return int64[k, 3]: frame of the axis at the query's middle, number of the tempo, votes."""
     places_of, stops = _read(starts, postings, terms, thirds, near, n_intervals, anchors)
@@ -163,13 +165,12 @@ def _propose(  # type: ignore[no-untyped-def]
     for place in places_of:
         slots[place >> CELL_BITS] += np.uint16(1)
     cells = _slots(slots, places)
-    n_tempos, first = drifts.shape[1], 0
-    fine = np.zeros((len(cells) + 1, n_tempos, FINE), np.uint16)
+    first, fine = 0, np.zeros((len(cells) + 1, len(faster), FINE), np.uint16)
     for i in range(len(stops)):
         for place in places_of[first : stops[i]]:
             if slots[place >> CELL_BITS]:
-                for j in range(n_tempos):
-                    here = place - drifts[i, j]
+                for j in range(len(faster)):
+                    here = place - round(from_middle[i] * faster[j])
                     fine[slots[here >> CELL_BITS], j, (here >> FINE_BITS) & (FINE - 1)] += np.uint16(1)
         first = stops[i]
     fine[0] = 0  # what fell into no slot
@@ -192,8 +193,11 @@ def _read(starts, postings, terms, thirds, near, n_intervals, anchors):  # type:
     places, stops = np.empty(n + 1, np.int32), np.empty(len(terms), np.int64)
     n = np.int64(0)
     for i in range(len(terms)):
-        for term in range(first[i], last[i] + 1):
-            n = _matching(postings[starts[term] : starts[term + 1]], thirds[i], anchors[i], places, n)
+        if thirds[i] == ANY:  # terms of neighbouring intervals, and their postings, lie side by side
+            n = _voted(postings[starts[first[i]] : starts[last[i] + 1]], anchors[i], places, n)
+        else:
+            for term in range(first[i], last[i] + 1):
+                n = _matching(postings[starts[term] : starts[term + 1]], thirds[i], anchors[i], places, n)
         stops[i] = n
     return places[:n], stops
 
@@ -203,11 +207,15 @@ def _matching(postings, thirds, anchor, places, n):  # type: ignore[no-untyped-d
     """
     Append the places of a term's postings whose third landmark is among `thirds`; return how many there are now.
 
-    They are in order of their third landmarks: those of a run of neighbours lie side by side.
+    They are in order of their third landmarks: those of a run of neighbours lie side by side, and are looked up where
+    that is faster than to go through all.
     """
-    if thirds == ANY:
-        return _voted(postings, anchor, places, n)
     third, one = np.uint64(0), np.uint64(1)
+    if len(postings) < MANY:
+        for posting in postings:
+            places[n] = np.int32(posting & FRAMES) - np.int32(anchor)
+            n += np.int64((thirds >> np.uint64(posting >> FRAME_BITS)) & one)
+        return n
     while thirds >> third:
         while not (thirds >> third) & one:
             third += one
