@@ -15,6 +15,7 @@ from sordino.fingerprints.params import AudioParams
 from sordino.fingerprints.propose_audio import (
     CELL_BITS,
     FINE_BITS,
+    MANY,
     PLAIN,
     SWEEP,
     Candidates,
@@ -201,10 +202,12 @@ def places_by_hand(built: AudioIndex, query: Landmarks, n_intervals: int) -> lis
     return sorted(places)
 
 
-@given(st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True), st.integers(0, 20))
-@settings(deadline=None, max_examples=25)
-def test_sparing_counts_what_has_the_third_landmark_too(references: list[int], query: int) -> None:
-    built, looked_for = index.build([made(drawn(seed)) for seed in references], SMALL), asked(drawn(query))
+@pytest.mark.parametrize("copies", [1, MANY])  # a term's postings are gone through where they are few
+@given(references=st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True), query=st.integers(0, 20))
+@settings(deadline=None, max_examples=10)
+def test_sparing_counts_what_has_the_third_landmark_too(copies: int, references: list[int], query: int) -> None:
+    built = index.build([made(drawn(seed)) for seed in references] * copies, SMALL)
+    looked_for = asked(drawn(query))
     places = places_by_hand(built, looked_for, SMALL.max_pair_frames - SMALL.min_pair_frames + 1)
     cells = Counter(place // FINE * FINE for place in places)
     pairs = Counter({cell - k: 0 for cell in cells for k in (0, FINE)})
@@ -214,6 +217,15 @@ def test_sparing_counts_what_has_the_third_landmark_too(references: list[int], q
     assert max(found.votes.tolist(), default=0) == max((n for n in pairs.values() if n >= 2), default=0)
     for start, count in zip(found.poses[:, 0].tolist(), found.votes.tolist(), strict=True):
         assert pairs[round(start) + looked_for.n_frames // 2 - FINE] == count
+
+
+def test_what_is_to_be_looked_for_whole_is_not_spared() -> None:
+    built, looked_for = index.build([made(drawn(seed)) for seed in range(40)], SMALL), asked(drawn(3))
+    whole = propose(built, looked_for, Change(whole=True), 1000, SPARING)
+    every = propose(built, looked_for, Change(), 1000, Effort(10, thirds=False))
+    assert (whole.poses.tolist(), whole.votes.tolist()) == (every.poses.tolist(), every.votes.tolist())
+    assert len(whole.votes) > len(propose(built, looked_for, Change(), 1000, SPARING).votes)
+    assert [(change.shift, change.tempo) for change in SWEEP if change.whole] == [(0.0, 1.0)]
 
 
 def test_a_changed_song_is_proposed_sparingly_too(songs: AudioIndex) -> None:

@@ -123,6 +123,25 @@ def test_a_window_that_is_not_found_as_recorded_is_swept(catalogue: References, 
     assert searches == [AS_RECORDED, CHANGED]
 
 
+class Vast(References):
+    """References that say that there are more hours of them."""
+
+    hours = 0.0
+
+
+@pytest.mark.parametrize("hours", [20.0, 200.0, 1000.0, 5000.0])
+def test_however_much_is_spared_songs_are_found(
+    catalogue: References, searches: list[Search], monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    monkeypatch.setattr(Vast, "hours", hours)
+    vast = Vast(catalogue.indexes)
+    spoken = synth.mix(synth.speech_like(10, 3), cut(song(3), 8, 18), 0)
+    assert surest(search(only_window(spoken, vast), vast, [])).pose.reference == 3
+    assert searches == [AS_RECORDED]
+    faster = synth.changed(cut(song(1), 8, 20), pitch=1.06, tempo=1.06)
+    assert surest(search(only_window(cut(faster, 0, 10), vast), vast, [])).pose.reference == 1
+
+
 # Several indexes
 
 
