@@ -22,7 +22,7 @@ CELL_BITS = 5  # 32 frames: two such cells hold a 10 s query whose tempo is 7 % 
 FINE_BITS = 1  # 2 frames
 FINE = 1 << (CELL_BITS - FINE_BITS)
 ANY = np.uint64((1 << 64) - 1)  # third landmark
-MANY = 256  # postings of a term
+MANY = 512  # postings of a term
 MAX_COUNT = 4095  # votes of a pair of cells, beyond which they need no order
 
 
@@ -33,12 +33,13 @@ class Effort:
 
     Their pairs with the `fanout` next ones are looked up, and intervals that are `near` frames longer or shorter: a
     peak under speech is rarely at the frame where it was alone. With `thirds`, only those of a pair's postings vote of
-    which the query has the third landmark, too.
+    which the query has the third landmark, too. Without `halves`, of the changes of pitch only whole bands are tried.
     """
 
     fanout: int
     near: int = 1
     thirds: bool = True
+    halves: bool = True
 
 
 WHOLE = Effort(10, thirds=False)

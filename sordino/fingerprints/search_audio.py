@@ -86,9 +86,10 @@ CHANGED = Search(
     changes=SWEEP,
     efforts=(
         (15.0, Effort(7, thirds=False)),
-        (500.0, Effort(5)),
-        (2000.0, Effort(5, near=0)),
-        (math.inf, Effort(3, near=0)),
+        (60.0, Effort(5)),
+        (600.0, Effort(5, halves=False)),
+        (1500.0, Effort(5, near=0, halves=False)),
+        (math.inf, Effort(3, near=0, halves=False)),
     ),
     candidates=300,
     tilts=(-0.007, 0.0, 0.007),
@@ -246,7 +247,8 @@ def candidates(window: Window, references: References, how: Search) -> NDArray[n
     effort = next(effort for hours, effort in how.efforts if references.hours <= hours)
     more = math.sqrt(max(1.0, references.hours / SEARCHED_HOURS))
     limit, places = round(how.candidates * more), max(1.0, more / len(references.indexes))
-    changes = [replace(change, places=round(change.places * places)) for change in how.changes]
+    tried = (change for change in how.changes if effort.halves or change.shift % 1 == 0)
+    changes = [replace(change, places=round(change.places * places)) for change in tried]
     proposed = [
         together(propose(index, window.landmarks, change, limit, effort) for change in changes).best(limit)
         for index in references.indexes
