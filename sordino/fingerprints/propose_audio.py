@@ -117,28 +117,52 @@ def together(several: Iterable[Candidates]) -> Candidates:
     return Candidates(np.concatenate([c.poses for c in all_]), np.concatenate([c.votes for c in all_]))
 
 
-def propose(index: AudioIndex, query: Landmarks, change: Change, limit: int, effort: Effort) -> Candidates:
-    """Return at most `limit` places where the references have the most of the query's pairs, under this change."""
-    params, middle = query.params, query.n_frames // 2
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """
+    What is looked up for a change, in whichever index.
+
+    `terms` int64[n]; `thirds` uint64[n]: the third landmarks that each may have, as bits; `from_middle` int64[n]: frames
+    from the query's middle, which is its frame `middle`, to the pair.
+    """
+
+    change: Change
+    effort: Effort
+    params: AudioParams
+    middle: int
+    terms: NDArray[np.int64]
+    thirds: NDArray[np.uint64]
+    from_middle: NDArray[np.int64]
+
+
+def lookup(query: Landmarks, change: Change, effort: Effort) -> Lookup:
+    """Return what a query looks up under a change."""
     effort = WHOLE if change.whole else effort
     terms, frames, thirds = pairs(query.unshifted(change.shift), effort.fanout, change.tempo)
-    from_middle = frames - middle
+    right = _later(thirds) if effort.thirds else np.full(len(terms), ANY)
+    middle = query.n_frames // 2
+    return Lookup(change, effort, query.params, middle, terms, right, frames - middle)
+
+
+def propose(index: AudioIndex, asked: Lookup, limit: int) -> Candidates:
+    """Return at most `limit` places where the references have the most of the query's pairs, under this change."""
+    params, change = asked.params, asked.change
     found = _propose(
         index.starts,
         index.postings,
-        terms,
-        _later(thirds) if effort.thirds else np.full(len(terms), ANY),
-        effort.near,
+        asked.terms,
+        asked.thirds,
+        asked.effort.near,
         params.max_pair_frames - params.min_pair_frames + 1,
-        from_middle,
-        np.rint(change.tempo * from_middle).astype(np.int64),
+        asked.from_middle,
+        np.rint(change.tempo * asked.from_middle).astype(np.int64),
         np.array(change.tempos) - change.tempo,
         (int(index.bases[-1]) >> CELL_BITS) + 2,
         change.places,
         limit,
     )
     tempos = np.array(change.tempos)[found[:, 1]]
-    starts = found[:, 0] - tempos * middle
+    starts = found[:, 0] - tempos * asked.middle
     return Candidates(np.stack([starts, tempos, np.full(len(found), change.shift)], axis=1), found[:, 2])
 
 

@@ -23,6 +23,7 @@ from sordino.fingerprints.propose_audio import (
     Change,
     Effort,
     Landmarks,
+    lookup,
     propose,
     together,
 )
@@ -248,11 +249,9 @@ def candidates(window: Window, references: References, how: Search) -> NDArray[n
     more = math.sqrt(max(1.0, references.hours / SEARCHED_HOURS))
     limit, places = round(how.candidates * more), max(1.0, more / len(references.indexes))
     tried = (change for change in how.changes if effort.halves or change.shift % 1 == 0)
-    changes = [replace(change, places=round(change.places * places)) for change in tried]
-    proposed = [
-        together(propose(index, window.landmarks, change, limit, effort) for change in changes).best(limit)
-        for index in references.indexes
-    ]
+    changes = (replace(change, places=round(change.places * places)) for change in tried)
+    lookups = [lookup(window.landmarks, change, effort) for change in changes]
+    proposed = [together(propose(index, asked, limit) for asked in lookups).best(limit) for index in references.indexes]
     votes = np.sort(np.concatenate([np.empty(0, np.int64), *(c.votes for c in proposed)]))[::-1]
     least = votes[min(limit, len(votes)) - 1] if len(votes) else 0
     poses = [_tilted(c, least, window.landmarks.n_frames / 2, how.tilts) for c in proposed]

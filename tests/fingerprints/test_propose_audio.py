@@ -22,6 +22,7 @@ from sordino.fingerprints.propose_audio import (
     Change,
     Effort,
     Landmarks,
+    lookup,
     propose,
     together,
 )
@@ -53,6 +54,10 @@ def drawn(seed: int, n: int = 120) -> list[tuple[int, int]]:
 # Counting by hand
 
 
+def proposed(built: AudioIndex, query: Landmarks, change: Change, limit: int, effort: Effort) -> Candidates:
+    return propose(built, lookup(query, change, effort), limit)
+
+
 def votes_by_hand(prints: list[AudioPrint], query: Landmarks) -> Counter[int]:
     """Count, for each frame of the axis at the query's middle, pairs that are in both, one frame longer or shorter."""
     n_intervals = SMALL.max_pair_frames - SMALL.min_pair_frames + 1
@@ -76,7 +81,7 @@ def test_the_best_candidate_has_the_votes_counted_by_hand(references: list[int],
     for frame, count in votes.items():
         cells[frame // FINE * FINE] += count
     pairs = {cell: cells[cell] + cells[cell + FINE] for cell in {c - k for c in cells for k in (0, FINE)}}
-    found = propose(index.build(prints, SMALL), looked_for, Change(), 1000, WHOLE)
+    found = proposed(index.build(prints, SMALL), looked_for, Change(), 1000, WHOLE)
     assert max(found.votes.tolist(), default=0) == max((n for n in pairs.values() if n >= 2), default=0)
     for (start, tempo, shift), count in zip(found.poses.tolist(), found.votes.tolist(), strict=True):
         assert (tempo, shift) == (1.0, 0.0)
@@ -85,8 +90,8 @@ def test_the_best_candidate_has_the_votes_counted_by_hand(references: list[int],
 
 def test_no_candidate_has_fewer_votes_than_one_that_is_left_out() -> None:
     built = index.build([made(drawn(seed)) for seed in range(40)], SMALL)
-    every = propose(built, asked(drawn(3)), Change(), 1000, WHOLE)
-    few = propose(built, asked(drawn(3)), Change(), 5, WHOLE)
+    every = proposed(built, asked(drawn(3)), Change(), 1000, WHOLE)
+    few = proposed(built, asked(drawn(3)), Change(), 5, WHOLE)
     assert len(every.votes) > 5
     assert sorted(few.votes.tolist()) == sorted(every.votes.tolist())[-5:]
 
@@ -94,7 +99,7 @@ def test_no_candidate_has_fewer_votes_than_one_that_is_left_out() -> None:
 @pytest.mark.parametrize("places", [1, 20, 50, 600])
 def test_what_is_there_many_times_is_proposed_as_often_as_there_is_room(places: int) -> None:
     often = index.build([made(drawn(1))] * 50, SMALL)
-    found = propose(often, asked(drawn(1)), Change(places=places), 1000, WHOLE)
+    found = proposed(often, asked(drawn(1)), Change(places=places), 1000, WHOLE)
     right = np.abs(found.poses[:, None, 0] - often.bases[None, :50]).min(axis=1) <= FINE
     assert min(places, 50) <= right.sum() <= 2 * min(places, 50)  # a place may be the end of one cell, and the next one
 
@@ -107,7 +112,7 @@ def test_without_pairs_nothing_is_proposed(nothing: list[tuple[int, int]]) -> No
         (index.build([made(nothing)], SMALL), drawn(0)),
         (index.build([], SMALL), []),
     ):
-        found = propose(built, asked(query), Change(), 10, WHOLE)
+        found = proposed(built, asked(query), Change(), 10, WHOLE)
         assert (found.poses.shape, found.votes.shape) == ((0, 3), (0,))
 
 
@@ -148,7 +153,7 @@ def window(sound: synth.Samples) -> Landmarks:
 
 def best_of(songs: AudioIndex, query: Landmarks, changes: tuple[Change, ...]) -> tuple[float, float, float]:
     """Return the best pose of all changes: the axis's frame at the query's middle, tempo, shift."""
-    found = together(propose(songs, query, change, 100, Effort(10, thirds=False)) for change in changes)
+    found = together(proposed(songs, query, change, 100, Effort(10, thirds=False)) for change in changes)
     start, tempo, shift = found.best(1).poses[0].tolist()
     return start + tempo * (query.n_frames / 2), tempo, shift
 
@@ -213,7 +218,7 @@ def test_sparing_counts_what_has_the_third_landmark_too(copies: int, references:
     pairs = Counter({cell - k: 0 for cell in cells for k in (0, FINE)})
     for cell in pairs:
         pairs[cell] = cells[cell] + cells[cell + FINE]
-    found = propose(built, looked_for, Change(), 1000, SPARING)
+    found = proposed(built, looked_for, Change(), 1000, SPARING)
     assert max(found.votes.tolist(), default=0) == max((n for n in pairs.values() if n >= 2), default=0)
     for start, count in zip(found.poses[:, 0].tolist(), found.votes.tolist(), strict=True):
         assert pairs[round(start) + looked_for.n_frames // 2 - FINE] == count
@@ -221,16 +226,16 @@ def test_sparing_counts_what_has_the_third_landmark_too(copies: int, references:
 
 def test_what_is_to_be_looked_for_whole_is_not_spared() -> None:
     built, looked_for = index.build([made(drawn(seed)) for seed in range(40)], SMALL), asked(drawn(3))
-    whole = propose(built, looked_for, Change(whole=True), 1000, SPARING)
-    every = propose(built, looked_for, Change(), 1000, Effort(10, thirds=False))
+    whole = proposed(built, looked_for, Change(whole=True), 1000, SPARING)
+    every = proposed(built, looked_for, Change(), 1000, Effort(10, thirds=False))
     assert (whole.poses.tolist(), whole.votes.tolist()) == (every.poses.tolist(), every.votes.tolist())
-    assert len(whole.votes) > len(propose(built, looked_for, Change(), 1000, SPARING).votes)
+    assert len(whole.votes) > len(proposed(built, looked_for, Change(), 1000, SPARING).votes)
     assert [(change.shift, change.tempo) for change in SWEEP if change.whole] == [(0.0, 1.0)]
 
 
 def test_a_changed_song_is_proposed_sparingly_too(songs: AudioIndex) -> None:
     query = window(synth.changed(song(1)[8 * RATE :], 1.04, 1.04))
-    found = together(propose(songs, query, change, 100, Effort(5)) for change in SWEEP).best(1)
+    found = together(proposed(songs, query, change, 100, Effort(5)) for change in SWEEP).best(1)
     start, tempo, _ = found.poses[0].tolist()
     assert start + tempo * query.n_frames / 2 == pytest.approx(songs.bases[1] + 400 + 1.04 * query.n_frames / 2, abs=5)
 
