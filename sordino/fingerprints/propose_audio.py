@@ -122,8 +122,8 @@ class Lookup:
     """
     What is looked up for a change, in whichever index.
 
-    `terms` int64[n]; `thirds` uint64[n]: the third landmarks that each may have, as bits; `from_middle` int64[n]: frames
-    from the query's middle, which is its frame `middle`, to the pair.
+    `terms` int64[n]; `thirds` uint64[n]: the third landmarks that each may have, as bits; `from_middle` int64[n]: the
+    frames from the query's middle, which is its frame `middle`, to the pair.
     """
 
     change: Change
