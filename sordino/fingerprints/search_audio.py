@@ -174,7 +174,9 @@ class Window:
 
 
 def windows(query: AudioQuery, references: References) -> Iterator[Window]:
-    """Yield the overlapping windows of a query that have anything to look for."""
+    """Yield the overlapping windows of a query that have anything to look for, and where there is anything to be found."""
+    if not references.indexes:
+        return
     params, p = query.landmarks.params, query.landmarks
     n, width, hop = len(query.contrast), round(WINDOW_S * params.frames_per_s), round(HOP_S * params.frames_per_s)
     rest = max(0, n - width - hop // 4)  # a little more than a window is one window: its ends are looked for beyond it

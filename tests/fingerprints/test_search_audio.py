@@ -87,6 +87,10 @@ def test_silence_has_no_windows(catalogue: References) -> None:
         assert list(windows(audio.query_print(nothing), catalogue)) == []
 
 
+def test_without_references_there_are_no_windows() -> None:
+    assert list(windows(audio.query_print(song(0)), References(()))) == []
+
+
 # The sweep
 
 
