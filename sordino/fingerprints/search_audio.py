@@ -174,7 +174,7 @@ class Window:
 
 
 def windows(query: AudioQuery, references: References) -> Iterator[Window]:
-    """Yield the overlapping windows of a query that have anything to look for, and where there is anything to be found."""
+    """Yield the overlapping windows of a query that have anything to look for, if there is anything to be found."""
     if not references.indexes:
         return
     params, p = query.landmarks.params, query.landmarks
