@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 WIDTH, HEIGHT = 380, 300  # of a panel
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 30, 40
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 30, 40
 COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910")
 
 Points = Sequence[tuple[float, float]]
@@ -48,12 +48,14 @@ def _panel(panel: Panel, x0: float) -> Iterator[str]:
         yield _text(at(x, ys[0])[0], HEIGHT - BOTTOM + 15, f"{x:,g}", "middle")
     for y in [ys[0] + k * (ys[-1] - ys[0]) / 4 for k in range(5)] if even else ys:
         yield _line([at(xs[0], y), at(xs[-1], y)], "#ddd")
-        yield _text(x0 + LEFT - 5, at(xs[0], y)[1] + 4, f"{y:,.4g}", "end")
-    for k, (name, points) in enumerate([*panel.curves.items(), *panel.dashed.items()]):
+        yield _text(x0 + LEFT - 5, at(xs[0], y)[1] + 4, f"{y:,.6g}", "end")
+    curves = [*panel.curves.items(), *panel.dashed.items()]
+    names_y = HEIGHT - BOTTOM + 6 - 14 * len(curves) if even else TOP + 14  # a share is mostly near the top
+    for k, (name, points) in enumerate(curves):
         dashed = name in panel.dashed
         colour = "#888" if dashed else COLOURS[k % len(COLOURS)]
         yield _line([at(x, y) for x, y in points], colour, ' stroke-dasharray="5 4"' if dashed else ' stroke-width="2"')
-        yield _text(x0 + LEFT + 8, TOP + 14 + 14 * k, name, "start", colour)
+        yield _text(x0 + LEFT + 8, names_y + 14 * k, name, "start", colour)
 
 
 def _decades(values: Sequence[float]) -> list[float]:

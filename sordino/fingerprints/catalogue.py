@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,12 @@ class _Entry:
         return replace(self, removed=self.removed | (reference_ids & frozenset(self.reference_ids)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Generation:
     number: int = 0
     entries: tuple[_Entry, ...] = ()
 
-    @property
+    @cached_property
     def reference_ids(self) -> frozenset[str]:
         return frozenset(r for e in self.entries for r in e.present)
 
@@ -126,7 +127,8 @@ class Catalogue:
         (`checks`), `exists` for an id that is taken; one whose removal is staged is free.
         """
         self._check(reference_id, audio, video)
-        if reference_id in self._staged.added or reference_id in self.reference_ids - self._staged.removed:
+        there = reference_id in self.reference_ids and reference_id not in self._staged.removed
+        if there or reference_id in self._staged.added:
             raise CatalogueError("exists", f"{reference_id}: already in the catalogue")
         nothing = AudioPrint(self.audio_params, 0.0, np.empty(0, np.int32), np.empty(0, np.int16))
         unseen = VideoPrint(self.video_params, 0.0, np.empty(0), np.empty((0, 4), np.uint64))
