@@ -22,7 +22,7 @@ CELL_BITS = 5  # 32 frames: two such cells hold a 10 s query whose tempo is 7 % 
 FINE_BITS = 1  # 2 frames
 FINE = 1 << (CELL_BITS - FINE_BITS)
 ANY = np.uint64((1 << 64) - 1)  # third landmark
-MANY = 512  # postings of a term
+MANY = 512  # postings of a term, from which on looking some of them up is faster than going through all
 MAX_COUNT = 4095  # votes of a pair of cells, beyond which they need no order
 
 

@@ -106,7 +106,7 @@ TYPICAL_OTHERS = (3.0, 3.4)  # where there are not so many references
 REPEAT_S = 60.0  # to each side of a pose, another place of the reference ...
 REPEATS = (0.7, 0.8)  # ... that fits so nearly as well tells of a loop, which other works may have too: ...
 LOOP = 0.4  # ... so much is left of the evidence
-APART_S = 1.0
+APART_S = 1.0  # nearer is the same place
 
 
 @dataclass(frozen=True, slots=True)
