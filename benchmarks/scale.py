@@ -39,6 +39,7 @@ ROWS = {  # and the share of the queries that is asked
     "music -6 dB under speech": 1.0,
     "music -12 dB under speech": 1.0,
     "speed ±4 %": SWEPT,
+    "pitch ±5 %, music -10 dB": SWEPT,
     "other music alone": SWEPT,
     "other music -6 dB under speech": SWEPT,
 }

@@ -77,7 +77,7 @@ class Search:
 # Fitted to real music, alone and under speech, of other packages than are reported on: `python -m benchmarks.calibrate`
 AS_RECORDED = Search(
     changes=PLAIN,
-    efforts=((150.0, WHOLE), (math.inf, Effort(7))),
+    efforts=((150.0, WHOLE), (1500.0, Effort(7)), (math.inf, Effort(5, near=0))),
     candidates=200,
     tilts=(0.0,),
     outstanding=(Tail(0.33, 1.35), Tail(0.24, 1.79)),
@@ -90,7 +90,8 @@ CHANGED = Search(
         (60.0, Effort(5)),
         (600.0, Effort(5, halves=False)),
         (1500.0, Effort(5, near=0, halves=False)),
-        (math.inf, Effort(3, near=0, halves=False)),
+        (3500.0, Effort(3, near=0, halves=False)),
+        (math.inf, Effort(2, near=0, halves=False)),
     ),
     candidates=300,
     tilts=(-0.007, 0.0, 0.007),
