@@ -8,7 +8,7 @@ cells at several tempos, which is a Hough transform of a few hundredths of the a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -51,7 +51,7 @@ class Change:
     What may have been done to a reference: `shift` bands up, and one of `tempos` times as fast.
 
     All tempos are looked for with the terms of `tempo`: they must be within 7 % of it. The `places` fullest pairs of
-    wide cells are looked at closely. `whole`: all of a pair's postings are read, and more pairs.
+    wide cells are looked at closely. `whole`: the postings are read without sparing any.
     """
 
     shift: float = 0.0
@@ -137,8 +137,7 @@ class Lookup:
 
 def lookup(query: Landmarks, change: Change, effort: Effort) -> Lookup:
     """Return what a query looks up under a change."""
-    if change.whole:
-        effort = replace(WHOLE, near=effort.near)
+    effort = WHOLE if change.whole else effort
     terms, frames, thirds = pairs(query.unshifted(change.shift), effort.fanout, change.tempo)
     right = _later(thirds) if effort.thirds else np.full(len(terms), ANY)
     middle = query.n_frames // 2

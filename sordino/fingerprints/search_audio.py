@@ -77,7 +77,7 @@ class Search:
 # Fitted to real music, alone and under speech, of other packages than are reported on: `python -m benchmarks.calibrate`
 AS_RECORDED = Search(
     changes=PLAIN,
-    efforts=((150.0, WHOLE), (1500.0, Effort(7)), (math.inf, Effort(5, near=0))),
+    efforts=((150.0, WHOLE), (1500.0, Effort(7)), (math.inf, Effort(5))),
     candidates=200,
     tilts=(0.0,),
     outstanding=(Tail(0.33, 1.35), Tail(0.24, 1.79)),
@@ -87,9 +87,11 @@ CHANGED = Search(
     changes=SWEEP,
     efforts=(
         (15.0, Effort(7, thirds=False)),
-        (60.0, Effort(5)),
-        (600.0, Effort(5, halves=False)),
-        (1500.0, Effort(5, near=0, halves=False)),
+        (40.0, Effort(7, near=0, thirds=False)),
+        (150.0, Effort(5, near=0, thirds=False)),
+        (400.0, Effort(5, near=0, thirds=False, halves=False)),
+        (1200.0, Effort(2, near=0, thirds=False, halves=False)),
+        (2000.0, Effort(5, near=0, halves=False)),
         (3500.0, Effort(3, near=0, halves=False)),
         (math.inf, Effort(2, near=0, halves=False)),
     ),
