@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-WIDTH, HEIGHT = 380, 300  # of a panel
+WIDTH, HEIGHT = 380, 300  # of a panel, without its legend
+ROW = 14  # of a legend
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 30, 40
-COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910")
+COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#555")
 
 Points = Sequence[tuple[float, float]]
 
@@ -25,7 +26,8 @@ class Panel:
 def svg(panels: Sequence[Panel]) -> str:
     """Return the panels as one picture."""
     drawn = [line for k, panel in enumerate(panels) for line in _panel(panel, k * WIDTH)]
-    size = f'width="{WIDTH * len(panels)}" height="{HEIGHT}" viewBox="0 0 {WIDTH * len(panels)} {HEIGHT}"'
+    width, height = WIDTH * len(panels), HEIGHT + ROW * max(len(p.curves) + len(p.dashed) for p in panels) + 6
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">'
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *drawn, "</svg>\n"])
 
@@ -49,13 +51,11 @@ def _panel(panel: Panel, x0: float) -> Iterator[str]:
     for y in [ys[0] + k * (ys[-1] - ys[0]) / 4 for k in range(5)] if even else ys:
         yield _line([at(xs[0], y), at(xs[-1], y)], "#ddd")
         yield _text(x0 + LEFT - 5, at(xs[0], y)[1] + 4, f"{y:,.6g}", "end")
-    curves = [*panel.curves.items(), *panel.dashed.items()]
-    names_y = HEIGHT - BOTTOM + 6 - 14 * len(curves) if even else TOP + 14  # a share is mostly near the top
-    for k, (name, points) in enumerate(curves):
+    for k, (name, points) in enumerate([*panel.curves.items(), *panel.dashed.items()]):
         dashed = name in panel.dashed
         colour = "#888" if dashed else COLOURS[k % len(COLOURS)]
         yield _line([at(x, y) for x, y in points], colour, ' stroke-dasharray="5 4"' if dashed else ' stroke-width="2"')
-        yield _text(x0 + LEFT + 8, names_y + 14 * k, name, "start", colour)
+        yield _text(x0 + LEFT, HEIGHT + ROW * (k + 1), name, "start", colour)
 
 
 def _decades(values: Sequence[float]) -> list[float]:
