@@ -133,7 +133,7 @@ class Vast(References):
     hours = 0.0
 
 
-@pytest.mark.parametrize("hours", [20.0, 200.0, 1000.0, 5000.0])
+@pytest.mark.parametrize("hours", [20.0, 100.0, 200.0, 1000.0, 1500.0, 3000.0, 5000.0])  # each effort
 def test_however_much_is_spared_songs_are_found(
     catalogue: References, searches: list[Search], monkeypatch: pytest.MonkeyPatch, hours: float
 ) -> None:
