@@ -86,6 +86,7 @@ AS_RECORDED = Search(
 CHANGED = Search(
     changes=SWEEP,
     efforts=(
+        (15.0, Effort(7, thirds=False)),
         (40.0, Effort(7, near=0, thirds=False)),
         (150.0, Effort(5, near=0, thirds=False)),
         (400.0, Effort(5, near=0, thirds=False, halves=False)),
