@@ -72,13 +72,13 @@ def _population_count(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-_ones: Any = intrinsic(_population_count)
+ones: Any = intrinsic(_population_count)
 
 
 @njit(cache=True, nogil=True)
 def distance(a: Any, b: Any, c: Any, d: Any, row: Any) -> Any:
     """Count the bits in which the words a, b, c, d differ from those of `row`; for kernels."""
-    return _ones(a ^ row[0]) + _ones(b ^ row[1]) + _ones(c ^ row[2]) + _ones(d ^ row[3])
+    return ones(a ^ row[0]) + ones(b ^ row[1]) + ones(c ^ row[2]) + ones(d ^ row[3])
 
 
 @njit(cache=True, nogil=True)

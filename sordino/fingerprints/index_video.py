@@ -1,0 +1,134 @@
+"""
+The inverted index of pictures: word -> landmarks, and the landmarks themselves.
+
+Landmarks are sorted by the lowest bits of their words, as many as spread them thinly. All references of an index stand
+one after the other on one axis of seconds, as sound does on one of frames.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sordino.fingerprints.model import VideoPrint
+from sordino.fingerprints.params import VideoParams
+
+GAP_S = 64  # between references on the axis: a query may begin so long before the reference does
+MIN_BITS = 16
+SPARSE_BITS = 3  # eight times as many terms as landmarks
+BLOCK_BITS = 6  # of every 64th landmark the frame is noted
+UNITS = 1 << 15  # of a place: two widths of the picture are 65,536
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoIndex:
+    """
+    References' landmarks, by word; every array may be a read-only memory map.
+
+    `starts` uint32[2^bits + 1] into `postings` uint32[m]: rows of the landmarks whose words end in these bits.
+    `words` uint64[m], `x`, `y` and `size` uint16[m] in `UNITS` of a width: the landmarks, frame by frame. `rows`
+    uint32[n_frames + 1]: where the landmarks of each frame begin; `blocks` uint32[m / 64]: the frame of every 64th one.
+    `times_s` float32[n_frames], `cells` int32[n_frames]: its second of the axis. `frames` int64[n_references + 1]: where each reference's frames begin; `bases`
+    int64[n_references + 1]: where it begins on the axis, in seconds; `durations_s` and `heights` float64[n_references].
+    """
+
+    starts: NDArray[np.uint32]
+    postings: NDArray[np.uint32]
+    words: NDArray[np.uint64]
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    size: NDArray[np.uint16]
+    rows: NDArray[np.uint32]
+    blocks: NDArray[np.uint32]
+    times_s: NDArray[np.float32]
+    cells: NDArray[np.int32]
+    frames: NDArray[np.int64]
+    bases: NDArray[np.int64]
+    durations_s: NDArray[np.float64]
+    heights: NDArray[np.float64]
+
+    @property
+    def bits(self) -> int:
+        """How many of a word's bits are a term."""
+        return (len(self.starts) - 1).bit_length() - 1
+
+    def places(self, rows: slice) -> NDArray[np.float64]:
+        """Return x, y and size of some landmarks, in widths of the picture: float64[k, 3]."""
+        return np.stack([self.x[rows], self.y[rows], self.size[rows]], axis=1) / UNITS
+
+    def print_of(self, reference: int, params: VideoParams) -> VideoPrint:
+        """Return the print that was indexed as `reference` (its ordinal), but for frames without landmarks."""
+        first, stop = int(self.frames[reference]), int(self.frames[reference + 1])
+        rows = self.rows[first : stop + 1].astype(np.int64)
+        mine = slice(int(rows[0]), int(rows[-1]))
+        return VideoPrint(
+            params,
+            float(self.durations_s[reference]),
+            float(self.heights[reference]),
+            self.times_s[first:stop].astype(np.float64),
+            rows - rows[0],
+            self.places(mine).astype(np.float32),
+            np.asarray(self.words[mine]),
+        )
+
+
+def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
+    """
+    Index the prints; the place of each in `prints` is its ordinal.
+
+    Each print is asked for twice, so that a sequence that makes them when asked needs no more memory than the index.
+    Raises ValueError if they are too many for one index.
+    """
+    n_landmarks, n_frames = 0, 0
+    frames, bases = np.zeros(len(prints) + 1, np.int64), np.full(len(prints) + 1, GAP_S, np.int64)
+    durations_s, heights = np.empty(len(prints)), np.empty(len(prints))
+    for k, p in enumerate(prints):
+        durations_s[k], heights[k] = p.duration_s, p.height
+        n_frames += int((np.diff(p.starts) > 0).sum())
+        n_landmarks += len(p.words)
+        frames[k + 1], bases[k + 1] = n_frames, bases[k] + length_s(p)
+    if n_landmarks > np.iinfo(np.uint32).max:
+        raise ValueError(f"too much for one index: {durations_s.sum() / 3600:.0f} hours")
+    words, places = np.empty(n_landmarks, np.uint64), np.empty((3, n_landmarks), np.uint16)
+    times_s, cells = np.empty(n_frames, np.float32), np.empty(n_frames, np.int32)
+    rows = np.zeros(n_frames + 1, np.uint32)
+    filled = 0
+    for k, p in enumerate(prints):
+        mine, there = slice(filled, filled + len(p.words)), np.diff(p.starts) > 0
+        words[mine] = p.words
+        places[:, mine] = np.rint(p.places.T * UNITS).clip(0, np.iinfo(np.uint16).max)
+        here = slice(int(frames[k]), int(frames[k + 1]))
+        times_s[here], cells[here] = p.times_s[there], bases[k] + p.times_s[there].astype(np.int64)
+        rows[here.start + 1 : here.stop + 1] = filled + p.starts[1:][there]
+        filled = mine.stop
+    bits = min(params.index_bits, max(MIN_BITS, math.ceil(math.log2(max(1, n_landmarks))) + SPARSE_BITS))
+    starts, postings = _sorted(words, bits)
+    blocks = np.searchsorted(rows, np.arange(0, n_landmarks, 1 << BLOCK_BITS), side="right") - 1
+    return VideoIndex(
+        starts, postings, words, *places, rows, blocks.astype(np.uint32), times_s, cells, frames, bases, durations_s, heights
+    )
+
+
+def length_s(p: VideoPrint) -> int:
+    """Return how many seconds of the axis a reference takes."""
+    return math.ceil(p.duration_s) + 1 + GAP_S
+
+
+@njit(cache=True, nogil=True)
+def _sorted(words, bits):  # type: ignore[no-untyped-def]
+    """Return the starts and the postings of the terms: a counting sort, which keeps the order of the landmarks."""
+    starts, postings = np.zeros((1 << bits) + 1, np.uint32), np.empty(len(words), np.uint32)
+    mask = np.uint64((1 << bits) - 1)
+    for word in words:
+        starts[np.int64(word & mask) + 1] += np.uint32(1)
+    for term in range(1 << bits):
+        starts[term + 1] += starts[term]
+    cursor = starts[:-1].copy()
+    for row in range(len(words)):
+        term = np.int64(words[row] & mask)
+        postings[cursor[term]] = row
+        cursor[term] += np.uint32(1)
+    return starts, postings

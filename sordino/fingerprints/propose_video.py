@@ -1,0 +1,153 @@
+"""
+Landmarks to candidates: which second of which reference a query may show, at which size and where in the picture.
+
+A query's words are looked up with their least sure signs changed too, and each landmark found votes for the second of
+the axis at which the query would begin. Rare words count more. Only at the seconds with the most votes the landmarks
+are looked at as pairs, and the largest set that one scale and one shift explain is counted (a Hough transform).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sordino.fingerprints.index_video import BLOCK_BITS, UNITS, VideoIndex
+from sordino.fingerprints.model import VideoQuery
+from sordino.fingerprints.video import MIRRORED
+
+COMMON = 300  # landmarks with the same term, from which on it says nothing
+PROBES = (0b0000, 0b0001, 0b0010, 0b0100, 0b0011, 0b1000, 0b0101, 0b0110, 0b0111)  # which of the least sure signs change
+PLACES = 200  # seconds that are looked at closely
+PAIRS = 150  # at each of them, at most
+SCALES = (0.15, 6.0)  # of the copy, in widths of the reference's picture
+SAME_SCALE = 1.55  # two landmarks' scales agree: levels are a quarter apart, and each is found a level off
+NEAR = 0.03  # widths: so far off, ...
+FAR = 0.15  # ... and so much of the way from the landmark that the scale is taken from
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """
+    `seconds` int64[k] of the axis at the query's first; `poses` float64[k, 3]: scale, and x and y of the reference's
+    corner in the query's picture; `agreeing` int64[k]: pairs of landmarks that this pose explains.
+    """
+
+    seconds: NDArray[np.int64]
+    poses: NDArray[np.float64]
+    agreeing: NDArray[np.int64]
+
+
+def propose(index: VideoIndex, query: VideoQuery, *, mirrored: bool) -> Candidates:
+    """Return the places where the references have the most of the query's landmarks, the most first."""
+    p = query.landmarks
+    words, places = p.words, p.places
+    if mirrored:
+        words, places = words ^ MIRRORED, places * np.float32([-1, 1, 1]) + np.float32([1, 0, 0])
+    terms = _terms(words, query.unsure, index.bits)
+    seconds = np.repeat(np.rint(p.times_s).astype(np.int64), np.diff(p.starts))
+    votes = _vote(index.starts, index.postings, index.rows, index.blocks, index.cells, terms, seconds, int(index.bases[-1]))
+    fullest = _fullest(votes, PLACES)
+    agreeing, poses = _agree(
+        index.starts, index.postings, index.rows, index.blocks, index.cells, terms, seconds,
+        index.x, index.y, index.size, places.astype(np.float64), fullest, len(votes),
+    )  # fmt: skip
+    order = np.argsort(-agreeing, kind="stable")
+    order = order[agreeing[order] > 0]
+    return Candidates(fullest[order], poses[order], agreeing[order])
+
+
+def _terms(words: NDArray[np.uint64], unsure: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
+    """Return the terms that are looked up for each word: int64[n, len(PROBES)]."""
+    flips = np.int64(1) << np.where(unsure < bits, unsure, 63).astype(np.int64)
+    flips[unsure >= bits] = 0
+    terms = np.repeat((words & np.uint64((1 << bits) - 1)).astype(np.int64)[:, None], len(PROBES), axis=1)
+    for k, probe in enumerate(PROBES):
+        for bit in range(unsure.shape[1]):
+            if probe >> bit & 1:
+                terms[:, k] ^= flips[:, bit]
+    return terms
+
+
+@njit(cache=True, nogil=True)
+def _frame(row, rows, blocks):  # type: ignore[no-untyped-def]
+    frame = np.int64(blocks[row >> BLOCK_BITS])
+    while rows[frame + 1] <= row:
+        frame += 1
+    return frame
+
+
+@njit(cache=True, nogil=True)
+def _vote(starts, postings, rows, blocks, cells, terms, seconds, n_seconds):  # type: ignore[no-untyped-def]
+    """Return what each second has of votes: float32[n_seconds]."""
+    votes = np.zeros(n_seconds, np.float32)
+    for i in range(terms.shape[0]):
+        for k in range(terms.shape[1]):
+            first, stop = starts[terms[i, k]], starts[terms[i, k] + 1]
+            if first < stop <= first + COMMON:
+                weight = np.float32(1 / np.sqrt(np.float32(stop - first)))
+                for at in range(first, stop):
+                    votes[cells[_frame(postings[at], rows, blocks)] - seconds[i]] += weight
+    return votes
+
+
+def _fullest(votes: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """Return the `n` seconds with the most votes, with those beside them, that are maxima."""
+    sums = np.convolve(votes, np.ones(3, np.float32), "same")
+    maxima = np.flatnonzero((sums[1:-1] > 0) & (sums[1:-1] >= sums[:-2]) & (sums[1:-1] > sums[2:])) + 1
+    return np.asarray(maxima[np.argsort(-sums[maxima], kind="stable")[:n]], dtype=np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _agree(  # type: ignore[no-untyped-def]
+    starts, postings, rows, blocks, cells, terms, seconds, x, y, size, places, fullest, n_seconds
+):
+    """Return for each of some seconds how many pairs agree, int64[k], and on which pose, float64[k, 3]."""
+    slots, n_pairs = np.zeros(n_seconds, np.int32), np.zeros(len(fullest), np.int64)
+    for k in range(len(fullest) - 1, -1, -1):  # the fuller ones last: they keep what they share with others
+        slots[max(0, fullest[k] - 1) : fullest[k] + 2] = k + 1
+    mine, theirs = np.empty((len(fullest), PAIRS), np.int64), np.empty((len(fullest), PAIRS), np.int64)
+    for i in range(terms.shape[0]):
+        for k in range(terms.shape[1]):
+            first, stop = starts[terms[i, k]], starts[terms[i, k] + 1]
+            if first < stop <= first + COMMON:
+                for at in range(first, stop):
+                    slot = slots[cells[_frame(postings[at], rows, blocks)] - seconds[i]] - 1
+                    if slot >= 0 and n_pairs[slot] < PAIRS:
+                        mine[slot, n_pairs[slot]], theirs[slot, n_pairs[slot]] = i, postings[at]
+                        n_pairs[slot] += 1
+    agreeing, poses = np.zeros(len(fullest), np.int64), np.zeros((len(fullest), 3))
+    for slot in range(len(fullest)):
+        n = n_pairs[slot]
+        pairs = np.empty((n, 7))
+        for k in range(n):
+            i, j = mine[slot, k], theirs[slot, k]
+            pairs[k, :3], pairs[k, 6] = places[i], i
+            pairs[k, 3], pairs[k, 4], pairs[k, 5] = x[j] / UNITS, y[j] / UNITS, size[j] / UNITS
+        agreeing[slot] = _largest(pairs, poses[slot])
+    return agreeing, poses
+
+
+@njit(cache=True, nogil=True)
+def _largest(pairs, pose):  # type: ignore[no-untyped-def]
+    """Count the largest set of pairs with a pose in common, each of the query's landmarks once; fill in that pose."""
+    most = 0
+    for a in range(len(pairs)):
+        scale = pairs[a, 2] / pairs[a, 5]
+        if not SCALES[0] <= scale <= SCALES[1]:
+            continue
+        x, y, n = pairs[a, 0] - scale * pairs[a, 3], pairs[a, 1] - scale * pairs[a, 4], 0
+        last = -1.0
+        for b in range(len(pairs)):
+            ratio = pairs[b, 2] / pairs[b, 5] / scale
+            if not 1 / SAME_SCALE <= ratio <= SAME_SCALE:
+                continue
+            dx, dy = pairs[b, 3] - pairs[a, 3], pairs[b, 4] - pairs[a, 4]
+            off = NEAR + FAR * scale * np.sqrt(dx * dx + dy * dy)
+            fits = abs(pairs[b, 0] - scale * pairs[b, 3] - x) < off and abs(pairs[b, 1] - scale * pairs[b, 4] - y) < off
+            if fits and pairs[b, 6] != last:  # they are in order of the query's landmarks
+                n, last = n + 1, pairs[b, 6]
+        if n > most:
+            most = n
+            pose[0], pose[1], pose[2] = scale, x, y
+    return most

@@ -1,0 +1,182 @@
+"""
+Candidates to evidence: how many of a reference frame's landmarks a query's frame shows where they should be.
+
+A pose maps the reference's picture into the query's. It is refined on the landmarks that it explains, from one scale and
+a shift to an affine map: a camera stands askew, a picture is squeezed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sordino.fingerprints.hamming import ones
+from sordino.fingerprints.index_video import VideoIndex
+from sordino.fingerprints.model import VideoQuery
+
+ALIKE = 14  # bits of 63: the same corner; of unrelated ones one pair in ten thousand is
+RADII = (0.06, 0.03, 0.015, 0.012, 0.012)  # widths of the query's picture, from one refinement to the next
+AFFINE = 2  # refinements from which on height and width may differ
+LEVELS = (0.8, 8.0)  # pixels of the query's finest level that a pixel of a landmark's covers: else it can't be found
+SAME_SIZE = 1.7
+ASKEW = 0.35  # shear, in scales
+SQUEEZED = 1.7
+GRID = 32  # cells a side, in which the query's landmarks are looked up
+EDGE = 0.02  # widths: landmarks so near the query's edge are not found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """
+    Pairs of frames, one a row: `found` int64[k] landmarks of `visible` int64[k] that should be; `maps` float64[k, 2, 3]
+    from the reference's picture into the query's; `spread` float64[k]: how much of the reference's picture they span.
+    """
+
+    found: NDArray[np.int64]
+    visible: NDArray[np.int64]
+    maps: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
+def verify(
+    index: VideoIndex,
+    query: VideoQuery,
+    words: NDArray[np.uint64],
+    places: NDArray[np.float64],
+    pairs: NDArray[np.int64],
+    poses: NDArray[np.float64],
+) -> Views:
+    """
+    Compare pairs of frames, int64[k, 2]: the query's and the index's, each from its pose (`propose_video.Candidates`).
+
+    `words` and `places` are the query's, straight or mirrored.
+    """
+    maps, spread = np.zeros((len(pairs), 2, 3)), np.zeros(len(pairs))
+    found, visible = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.int64)
+    starts, height = query.landmarks.starts, query.landmarks.height
+    for k, (frame, other) in enumerate(pairs):
+        mine = slice(int(starts[frame]), int(starts[frame + 1]))
+        theirs = slice(int(index.rows[other]), int(index.rows[other + 1]))
+        scale, x, y = poses[k]
+        maps[k] = (scale, 0.0, x), (0.0, scale, y)
+        found[k], visible[k], spread[k] = _refine(
+            words[mine], places[mine], height, np.asarray(index.words[theirs]), index.places(theirs), maps[k]
+        )
+    return Views(found, visible, maps, spread)
+
+
+@njit(cache=True, nogil=True)
+def _refine(words, places, height, their_words, their_places, map_):  # type: ignore[no-untyped-def]
+    """Refine a map in place; return how many landmarks it explains, of how many, and what they span."""
+    cells = _cells(places, height)
+    pairs = np.empty((len(their_words), 2), np.int64)
+    found, visible = 0, 0
+    for step, radius in enumerate(RADII):
+        found, visible = _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs)
+        if step == len(RADII) - 1:
+            break
+        if found < 4 or not _fit(places, their_places, pairs[:found], radius, step >= AFFINE and found >= 8, map_):
+            return 0, visible, 0.0
+    distinct = len(np.unique(pairs[:found, 0]))
+    if distinct < 4:
+        return 0, visible, 0.0
+    span = 1.0
+    for axis in range(2):
+        along = np.sort(their_places[pairs[:found, 1], axis])
+        span *= along[int(0.95 * (found - 1))] - along[int(0.05 * (found - 1))]
+    return distinct, visible, span
+
+
+@njit(cache=True, nogil=True)
+def _cells(places, height):  # type: ignore[no-untyped-def]
+    """Return the query's landmarks by cell of a grid: where each cell's begin, and their rows."""
+    starts, rows = np.zeros(GRID * GRID + 1, np.int64), np.empty(len(places), np.int64)
+    cell = np.empty(len(places), np.int64)
+    for k in range(len(places)):
+        column, row = int(places[k, 0] * GRID), int(places[k, 1] / height * GRID)
+        cell[k] = min(max(row, 0), GRID - 1) * GRID + min(max(column, 0), GRID - 1)
+        starts[cell[k] + 1] += 1
+    starts = np.cumsum(starts)
+    cursor = starts[:-1].copy()
+    for k in range(len(places)):
+        rows[cursor[cell[k]]] = k
+        cursor[cell[k]] += 1
+    return starts, rows
+
+
+@njit(cache=True, nogil=True)
+def _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs):  # type: ignore[no-untyped-def]
+    """Pair each reference landmark in view with the query's most alike within a radius; return pairs and in view."""
+    starts, rows = cells
+    scale = np.sqrt(abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0]))
+    finest = places[:, 2].min() if len(places) else 1.0
+    n, visible = 0, 0
+    for j in range(len(their_words)):
+        x = map_[0, 0] * their_places[j, 0] + map_[0, 1] * their_places[j, 1] + map_[0, 2]
+        y = map_[1, 0] * their_places[j, 0] + map_[1, 1] * their_places[j, 1] + map_[1, 2]
+        size = scale * their_places[j, 2]
+        if not (EDGE < x < 1 - EDGE and EDGE < y < height - EDGE and LEVELS[0] * finest < size < LEVELS[1] * finest):
+            continue
+        visible += 1
+        best, least = -1, ALIKE + 1
+        left, right = max(0, int((x - radius) * GRID)), min(GRID - 1, int((x + radius) * GRID))
+        top, bottom = max(0, int((y - radius) / height * GRID)), min(GRID - 1, int((y + radius) / height * GRID))
+        for row in range(top, bottom + 1):
+            for at in range(starts[row * GRID + left], starts[row * GRID + right + 1]):
+                k = rows[at]
+                if abs(places[k, 0] - x) < radius and abs(places[k, 1] - y) < radius:
+                    ratio = places[k, 2] / size
+                    bits = ones(words[k] ^ their_words[j])
+                    if bits < least and 1 / SAME_SIZE < ratio < SAME_SIZE:
+                        best, least = k, bits
+        if best >= 0:
+            pairs[n, 0], pairs[n, 1] = best, j
+            n += 1
+    return n, visible
+
+
+@njit(cache=True, nogil=True)
+def _fit(places, their_places, pairs, radius, affine, map_):  # type: ignore[no-untyped-def]
+    """Fit the map to pairs, leaving out what lies far off it; say whether it is one that a copy may have."""
+    kept = np.ones(len(pairs), np.bool_)
+    off = np.empty(len(pairs))
+    for _ in range(4):
+        n = kept.sum()
+        if n < 4:
+            return False
+        theirs, mine = np.empty((n, 3)), np.empty((n, 2))
+        row = 0
+        for k in range(len(pairs)):
+            if kept[k]:
+                theirs[row, :2], theirs[row, 2] = their_places[pairs[k, 1], :2], 1.0
+                mine[row] = places[pairs[k, 0], :2]
+                row += 1
+        if affine:
+            map_[:] = np.linalg.lstsq(theirs, mine)[0].T
+        else:
+            _similar(theirs, mine, map_)
+        for k in range(len(pairs)):
+            x, y = their_places[pairs[k, 1], 0], their_places[pairs[k, 1], 1]
+            off[k] = max(
+                abs(map_[0, 0] * x + map_[0, 1] * y + map_[0, 2] - places[pairs[k, 0], 0]),
+                abs(map_[1, 0] * x + map_[1, 1] * y + map_[1, 2] - places[pairs[k, 0], 1]),
+            )
+        kept = off < max(radius / 2, 2 * np.median(off[kept]))
+    a, b, c, d = map_[0, 0], map_[0, 1], map_[1, 0], map_[1, 1]
+    return 0.1 < a < 6 and 0.1 < d < 6 and abs(b) < ASKEW * a and abs(c) < ASKEW * d and 1 / SQUEEZED < a / d < SQUEEZED
+
+
+@njit(cache=True, nogil=True)
+def _similar(theirs, mine, map_):  # type: ignore[no-untyped-def]
+    """Fit scale, rotation and shift by least squares (Umeyama, 1991)."""
+    n, x, y, u, v = len(theirs), 0.0, 0.0, 0.0, 0.0
+    for k in range(n):
+        x, y, u, v = x + theirs[k, 0] / n, y + theirs[k, 1] / n, u + mine[k, 0] / n, v + mine[k, 1] / n
+    along, across, spread = 0.0, 0.0, 1e-12
+    for k in range(n):
+        dx, dy, du, dv = theirs[k, 0] - x, theirs[k, 1] - y, mine[k, 0] - u, mine[k, 1] - v
+        along, across, spread = along + dx * du + dy * dv, across + dx * dv - dy * du, spread + dx * dx + dy * dy
+    a, b = along / spread, across / spread
+    map_[0, 0], map_[0, 1], map_[0, 2] = a, -b, u - a * x + b * y
+    map_[1, 0], map_[1, 1], map_[1, 2] = b, a, v - b * x - a * y
