@@ -1,36 +1,40 @@
-"""Which stretch of a query is which stretch of a reference: hits to verified, calibrated, localised alignments."""
+"""Which stretch of a query is which stretch of a reference, and where in the picture: views to verified alignments."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sordino.fingerprints import chain_video, hamming, null_video
-from sordino.fingerprints.chain_video import Floats, Hits, Limits, Line
-from sordino.fingerprints.hamming import Hashes
-from sordino.fingerprints.model import Span, VideoPrint
+from sordino.fingerprints import chain_video
+from sordino.fingerprints.chain_video import Hits, Limits, Line
+from sordino.fingerprints.index_video import VideoIndex
+from sordino.fingerprints.model import Region, Span, VideoPrint, VideoQuery
+from sordino.fingerprints.propose_video import propose
+from sordino.fingerprints.verify_video import Views, verify
+from sordino.fingerprints.video import MIRRORED
 
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How matches are looked for; none of it changes a print."""
-
-    radius: int = 60  # bits; unrelated frames are hardly ever within 76
-    hits_per_frame: int = 400  # the nearest: a picture that stands in thousands of references must not swamp the rest
-    wide_radius: int = 88  # beside a line that is already known only a few frames are compared
-    min_frames: int = 3  # of the query: a single frame alike is chance or quotation
-    max_log10_false_positive: float = -6.0
-    limits: Limits = field(default_factory=Limits)
+WINDOW_S = 10.0
+HOP_S = 5.0
+CANDIDATES = 8  # of a window that are verified ...
+OF_ONE = 3  # ... of one reference
+AGREEING = 4  # pairs of landmarks that a candidate has
+AROUND_S = 2  # seconds of the reference to each side that a frame is compared with
+FOUND = 8  # landmarks of a view: unrelated pictures have seven at most, where they span so much
+EXPECTED = 7  # and of one where a line is already known
+BESIDE_S = 1.0  # that line
+SPREAD = 0.05  # of the reference's picture: a logo is smaller
+CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
+SHARP = 4.0  # ... and less by this power of how well others are
+LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class VideoAlignment:
     """
-    A verified finding: as `model.Match`, with the reference's ordinal in the table.
+    A verified finding: as `model.Match`, with the reference's ordinal in the index.
 
-    `speed` is query over reference; `score` is the evidence: minus log10 of the chance that frames are so near, summed
-    over new pictures.
+    `score`: landmarks found, summed over the frames.
     """
 
     ordinal: int
@@ -38,156 +42,225 @@ class VideoAlignment:
     reference: Span
     speed: float
     mirrored: bool
+    region: Region
     score: float
-    log10_false_positive: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """The query straight or in the mirror, and the number of comparisons that the search over all its views makes."""
+    """The query straight or in the mirror."""
 
-    query: VideoPrint
-    hashes: Hashes
+    query: VideoQuery
+    words: NDArray[np.uint64]
+    places: NDArray[np.float64]
     mirrored: bool
-    comparisons: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Reference:
-    ordinal: int
-    times_s: Floats
-    hashes: Hashes
+class _Sightings:
+    """Views that are accepted: `frames` int64[k, 2] of the query and of the index, and what was seen."""
+
+    frames: NDArray[np.int64]
+    views: Views
+
+    def at(self, rows: NDArray[np.int64]) -> "_Sightings":
+        """Return some of them."""
+        v = self.views
+        return _Sightings(self.frames[rows], Views(v.found[rows], v.visible[rows], v.maps[rows], v.spread[rows]))
 
 
-def find(
-    query: VideoPrint,
-    hashes: Hashes,
-    times_s: NDArray[np.float32],
-    starts: NDArray[np.int64],
-    search: Search | None = None,
-) -> list[VideoAlignment]:
-    """
-    Find what the query shows of the references in a table, surest first.
-
-    The table may be memory-mapped and may be empty: `hashes` uint64[m, 4] and `times_s` float32[m], the rows of each
-    reference together and in order of time; `starts` int64[references + 1]: rows starts[r] to starts[r + 1] belong to
-    reference r. The query's mirror image is searched as well where the print has it. Raises ValueError for arrays that
-    do not fit together.
-    """
-    search = search or Search()
-    if len(times_s) != len(hashes) or len(starts) == 0 or starts[-1] != len(hashes):
-        raise ValueError(
-            f"{len(hashes)} hashes, {len(times_s)} times and starts up to {starts[-1:]} do not fit together"
-        )
-    views = _views(query, len(hashes))
+def find(query: VideoQuery, index: VideoIndex) -> list[VideoAlignment]:
+    """Find what the query shows of the references in an index, the most seen first."""
     found: list[VideoAlignment] = []
-    for ordinal, hits in _by_reference(views, hashes, times_s, starts, search):
-        rows = slice(starts[ordinal], starts[ordinal + 1])
-        reference = _Reference(ordinal, np.asarray(times_s[rows], dtype=np.float64), np.asarray(hashes[rows]))
-        found += _align(views, reference, hits, search)
-    return sorted(found, key=lambda alignment: (alignment.log10_false_positive, -alignment.score))
+    for ordinal, view, sightings in _sighted(query, index):
+        found += _aligned(ordinal, view, index, sightings)
+    return sorted(found, key=lambda a: -a.score)
 
 
-def _views(query: VideoPrint, index_rows: int) -> list[_View]:
-    hashes = [query.hashes] if query.mirrored is None else [query.hashes, query.mirrored]
-    comparisons = len(hashes) * len(query.times_s) * index_rows
-    return [_View(query, own, mirrored, comparisons) for own, mirrored in zip(hashes, (False, True), strict=False)]
+def _views_of(query: VideoQuery) -> list[_View]:
+    p = query.landmarks
+    places = p.places.astype(np.float64)
+    return [
+        _View(query, p.words, places, False),
+        _View(query, p.words ^ MIRRORED, places * [-1, 1, 1] + [1, 0, 0], True),
+    ]
 
 
-def _by_reference(
-    views: list[_View], hashes: Hashes, times_s: NDArray[np.float32], starts: NDArray[np.int64], search: Search
-) -> Iterator[tuple[int, list[Hits]]]:
-    """Yield the ordinal and the hits, of one view after the other, of each reference that has enough of them."""
-    hits = [hamming.search(hashes, view.hashes, search.radius, search.hits_per_frame) for view in views]
-    owners = [np.searchsorted(starts, hit.index_rows, side="right") - 1 for hit in hits]
-    ordinals, counts = np.unique(np.concatenate(owners), return_counts=True)
-    for ordinal in ordinals[counts >= search.min_frames]:
-        own = [owner == ordinal for owner in owners]
-        yield (
-            int(ordinal),
-            [
-                Hits(
-                    view.query.times_s[hit.query_rows[mask]],
-                    times_s[hit.index_rows[mask]].astype(np.float64),
-                    -null_video.log10_tail(hit.distances[mask]),
-                )
-                for view, hit, mask in zip(views, hits, own, strict=True)
-            ],
-        )
+def _sighted(query: VideoQuery, index: VideoIndex) -> Iterator[tuple[int, _View, _Sightings]]:
+    """Yield each reference that is seen, straight or mirrored, with all that was seen of it."""
+    views = _views_of(query)
+    seen: dict[tuple[int, bool], list[_Sightings]] = {}
+    order = np.argsort(index.cells, kind="stable")
+    cells = np.asarray(index.cells)[order]
+    for first, window in _windows(query):
+        for mirrored, second, pose in _candidates(window, index):
+            ordinal = int(np.searchsorted(index.bases, second + AROUND_S, side="right")) - 1
+            pairs = _pairs(window, first, second, cells, order)
+            if not len(pairs):
+                continue
+            v = views[mirrored]
+            compared = verify(index, query, v.words, v.places, pairs, np.tile(pose, (len(pairs), 1)))
+            good = np.flatnonzero((compared.found >= FOUND) & (compared.spread >= SPREAD))
+            if len(good):
+                seen.setdefault((ordinal, mirrored), []).append(_Sightings(pairs, compared).at(good))
+    for (ordinal, mirrored), several in seen.items():
+        yield ordinal, views[mirrored], _together(several)
 
 
-def _align(views: list[_View], reference: _Reference, hits: list[Hits], search: Search) -> Iterator[VideoAlignment]:
-    """Yield the matches with one reference, best chain first; each frame of the query is explained once."""
-    times_s = views[0].query.times_s
-    free = np.ones(len(times_s), dtype=np.bool_)
-    while True:
-        chains = [chain_video.best_chain(of_view, search.limits) for of_view in hits]
-        best = max(range(len(views)), key=lambda view: chains[view][0])
-        chain = chains[best][1]
-        if len(chain.query_s) < search.min_frames:
+def _together(several: Sequence[_Sightings]) -> _Sightings:
+    """Return all sightings as one, of each pair of frames the best, in order of the query's time."""
+    views = [s.views for s in several]
+    frames = np.concatenate([s.frames for s in several])
+    all_ = _Sightings(
+        frames,
+        Views(
+            np.concatenate([v.found for v in views]),
+            np.concatenate([v.visible for v in views]),
+            np.concatenate([v.maps for v in views]),
+            np.concatenate([v.spread for v in views]),
+        ),
+    )
+    best = np.lexsort((-all_.views.found, frames[:, 1], frames[:, 0]))
+    ordered = frames[best]
+    new = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])
+    return all_.at(best[new])
+
+
+def _windows(query: VideoQuery) -> Iterator[tuple[int, VideoQuery]]:
+    """Yield overlapping windows, as queries whose times begin at 0, and the number of each one's first frame."""
+    p = query.landmarks
+    if not len(p.times_s):
+        return
+    last_s = float(p.times_s[-1])
+    for start_s in np.arange(0.0, max(HOP_S, last_s - HOP_S + 1e-9), HOP_S):
+        first, stop = np.searchsorted(p.times_s, [start_s, start_s + WINDOW_S])
+        if stop > first:
+            rows = slice(int(p.starts[first]), int(p.starts[stop]))
+            times_s, starts = p.times_s[first:stop] - p.times_s[first], p.starts[first : stop + 1] - p.starts[first]
+            part = VideoPrint(p.params, WINDOW_S, p.height, times_s, starts, p.places[rows], p.words[rows])
+            yield int(first), VideoQuery(part, query.unsure[rows])
+
+
+def _candidates(window: VideoQuery, index: VideoIndex) -> Iterator[tuple[bool, int, NDArray[np.float64]]]:
+    """Yield whether mirrored, the second of the axis at the window's first frame, and the pose of the best candidates."""
+    both = [propose(index, window, mirrored=mirrored) for mirrored in (False, True)]
+    ranked = sorted(
+        ((int(-n), mirrored, k) for mirrored, c in enumerate(both) for k, n in enumerate(c.agreeing) if n >= AGREEING)
+    )
+    taken: list[tuple[int, int, int]] = []
+    for _, mirrored, k in ranked:
+        second = int(both[mirrored].seconds[k])
+        ordinal = int(np.searchsorted(index.bases, second + AROUND_S, side="right")) - 1
+        alike = sum(o == ordinal for o, _, _ in taken)
+        if alike < OF_ONE and all(m != mirrored or abs(s - second) > AROUND_S for _, m, s in taken):
+            taken.append((ordinal, mirrored, second))
+            yield bool(mirrored), second, both[mirrored].poses[k]
+        if len(taken) == CANDIDATES:
             return
-        alignment = _verify(views[best], reference, chain, free, search)
-        explained = Span(chain.query_s[0], chain.query_s[-1])
-        if alignment is not None:
-            yield alignment
-            explained = alignment.query
-        free &= (times_s < explained.start_s) | (times_s > explained.end_s)
-        hits = [of_view.at(free[np.searchsorted(times_s, of_view.query_s)]) for of_view in hits]
 
 
-def _verify(
-    view: _View, reference: _Reference, chain: Hits, free: NDArray[np.bool_], search: Search
-) -> VideoAlignment | None:
-    """Compare all free frames beside the chain's line, and keep the alignment where chance does not explain it."""
-    times_s = view.query.times_s
-    line = chain_video.consensus(chain, search.limits)
-    for _ in range(2):  # the first line goes through times of frames, the next ones between them
-        beside = chain_video.compare(
-            view.hashes, line.at(times_s), reference.hashes, reference.times_s, search.limits.tolerance_s
-        )
-        alike = _longest_run(
-            times_s, free & (beside.bits <= search.wide_radius), beside.sharpness, search.limits.max_gap_s
-        )
-        if len(alike) < search.min_frames:
-            return None
-        line = chain_video.fit(Hits(times_s[alike], beside.reference_s[alike], beside.sharpness[alike]), search.limits)
-    inside = slice(alike[0], alike[-1] + 1)
-    bits = np.where(beside.bits <= search.wide_radius, beside.bits, 256)[inside]
-    evidence = null_video.combine(null_video.log10_tail(bits, beside.compared[inside]), view.hashes[inside])
-    trials = null_video.log10_trials(view.comparisons, len(times_s), evidence.pictures)
-    log10_false_positive = min(0.0, evidence.log10_chance + trials)
-    if log10_false_positive > search.max_log10_false_positive:
-        return None
-    span = _ends(view.query, inside, line, reference)
-    mapped = Span(float(max(0.0, line.at(span.start_s))), float(line.at(span.end_s)))
-    return VideoAlignment(
-        reference.ordinal, span, mapped, line.speed, view.mirrored, evidence.score, log10_false_positive
-    )
+def _pairs(
+    window: VideoQuery, first: int, second: int, cells: NDArray[np.int32], order: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Pair the window's frames with those of the index about the second where each should be: int64[k, 2]."""
+    pairs = []
+    for k, time_s in enumerate(window.landmarks.times_s):
+        here = second + round(time_s)
+        low, high = np.searchsorted(cells, [here - AROUND_S, here + AROUND_S + 1])
+        pairs += [(first + k, int(frame)) for frame in order[low:high]]
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def _longest_run(times_s: Floats, alike: NDArray[np.bool_], weights: Floats, max_gap_s: float) -> NDArray[np.int64]:
-    """Return the rows of the weightiest run of frames alike in which no two neighbours are more than a gap apart."""
-    rows: NDArray[np.int64] = np.flatnonzero(alike)
-    if len(rows) == 0:
-        return rows
-    run = np.cumsum(np.diff(times_s[rows], prepend=times_s[rows[0]]) > max_gap_s)
-    longest: NDArray[np.int64] = rows[run == np.bincount(run, weights[rows] + 1).argmax()]
-    return longest
+def _aligned(ordinal: int, view: _View, index: VideoIndex, seen: _Sightings) -> Iterator[VideoAlignment]:
+    """Yield the lines through what was seen, the one with the most first; each frame of the query is explained once."""
+    while len(seen.frames):
+        hits = _hits(view, index, seen)
+        chain = chain_video.best_chain(hits, LIMITS)[1]
+        if len(chain.query_s) < 2:
+            return
+        line = chain_video.consensus(chain, LIMITS)
+        mine = seen.at(np.flatnonzero(_beside(hits, line)))
+        for _ in range(2):
+            mine = _looked_for(ordinal, view, index, line, mine)
+            if len(mine.frames) == 0:
+                break
+            line = chain_video.fit(_hits(view, index, mine), LIMITS)
+        explained = _beside(hits, line)
+        if len(np.unique(mine.frames[:, 0])) >= 2:
+            span = _span(view.query.landmarks, mine)
+            yield _alignment(ordinal, view, line, span, mine, float(index.heights[ordinal]))
+            explained |= (hits.query_s >= span.start_s) & (hits.query_s <= span.end_s)
+        explained[0] |= not explained.any()
+        seen = seen.at(np.flatnonzero(~explained))
 
 
-def _ends(query: VideoPrint, inside: slice, line: Line, reference: _Reference) -> Span:
-    """
-    Place the ends half way to the next frame that is not alike; where the query or the reference ends, just there.
+def _hits(view: _View, index: VideoIndex, seen: _Sightings) -> Hits:
+    times_s = view.query.landmarks.times_s
+    return Hits(times_s[seen.frames[:, 0]], index.times_s[seen.frames[:, 1]].astype(np.float64), _evidence(seen))
 
-    A frame stands for `1 / frames_per_s` at most: where frames were left out, nothing is known.
-    """
-    step_s = 1 / query.params.frames_per_s
-    times_s = np.concatenate([[-np.inf], query.times_s, [np.inf]])  # so row r stands at r + 1
-    first_s, last_s = times_s[inside.start + 1], times_s[inside.stop]
-    start_s = first_s - min(step_s, (first_s - times_s[inside.start]) / 2)
-    end_s = last_s + min(step_s, (times_s[inside.stop + 1] - last_s) / 2)
-    start_s = max(
-        0.0, start_s, (reference.times_s[0] - step_s - line.offset_s) / line.speed, -line.offset_s / line.speed
-    )
-    end_s = min(query.duration_s, end_s, (reference.times_s[-1] + step_s - line.offset_s) / line.speed)
-    return Span(float(min(start_s, first_s)), float(max(end_s, last_s)))
+
+def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(hits.reference_s - line.at(hits.query_s)) <= 2 * LIMITS.tolerance_s)
+
+
+def _looked_for(ordinal: int, view: _View, index: VideoIndex, line: Line, seen: _Sightings) -> _Sightings:
+    """Compare all frames beside a line, at the pose that was seen next to them, and keep the longest run of those seen."""
+    times_s = view.query.landmarks.times_s
+    rows = slice(int(index.frames[ordinal]), int(index.frames[ordinal + 1]))
+    theirs_s = index.times_s[rows].astype(np.float64)
+    pairs, poses = [], []
+    for frame, time_s in enumerate(times_s):
+        low, high = np.searchsorted(theirs_s, line.at(time_s) + np.array([-BESIDE_S, BESIDE_S]))
+        near = int(np.argmin(np.abs(times_s[seen.frames[:, 0]] - time_s) - 1e-3 * seen.views.found))
+        map_ = seen.views.maps[near]
+        pairs += [(frame, rows.start + other) for other in range(low, high)]
+        poses += [(map_[0, 0], map_[0, 2], map_[1, 2])] * (high - low)
+    if not pairs:
+        return seen.at(np.empty(0, np.int64))
+    frames = np.array(pairs, np.int64)
+    views = verify(index, view.query, view.words, view.places, frames, np.array(poses))
+    there = _Sightings(frames, views).at(np.flatnonzero((views.found >= EXPECTED) & (views.spread >= SPREAD)))
+    if not len(there.frames):
+        return there
+    run = np.cumsum(np.diff(times_s[there.frames[:, 0]], prepend=times_s[there.frames[0, 0]]) > LIMITS.max_gap_s)
+    return there.at(np.flatnonzero(run == np.bincount(run, there.views.found).argmax()))
+
+
+def _evidence(seen: _Sightings) -> NDArray[np.float64]:
+    """Weigh each view: a frame of the query counts alike wherever it is, and most for the frame that shows most of it."""
+    most = np.zeros(int(seen.frames[:, 0].max()) + 1)
+    np.maximum.at(most, seen.frames[:, 0], seen.views.found)
+    return np.asarray(CLEAR * (seen.views.found / most[seen.frames[:, 0]]) ** SHARP)
+
+
+def _span(query: VideoPrint, seen: _Sightings) -> Span:
+    """Place the ends half way to the next frame that does not show it."""
+    times_s = query.times_s
+    first, last = int(seen.frames[:, 0].min()), int(seen.frames[:, 0].max())
+    start_s = (times_s[first - 1] + times_s[first]) / 2 if first else 0.0
+    end_s = (times_s[last] + times_s[last + 1]) / 2 if last + 1 < len(times_s) else query.duration_s
+    return Span(float(start_s), float(max(start_s, end_s)))
+
+
+def _alignment(ordinal: int, view: _View, line: Line, span: Span, seen: _Sightings, their_height: float) -> VideoAlignment:
+    mapped = Span(float(max(0.0, line.at(span.start_s))), float(max(0.0, line.at(span.end_s))))
+    frames, which = np.unique(seen.frames[:, 0], return_inverse=True)
+    most = np.zeros(len(frames), np.int64)
+    np.maximum.at(most, which, seen.views.found)
+    region = _region(view, seen, their_height)
+    return VideoAlignment(ordinal, span, mapped, line.speed, view.mirrored, region, float(most.sum()))
+
+
+def _region(view: _View, seen: _Sightings, their_height: float) -> Region:
+    """Return where the reference's picture lies in the query's: the middle of what the clearest views say."""
+    clear = seen.views.found >= np.median(seen.views.found)
+    height = view.query.landmarks.height
+    corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]], np.float64)
+    corners[:, 1] *= their_height
+    placed = seen.views.maps[clear] @ corners.T  # [k, 2, 4]
+    left, right = np.median(placed[:, 0].min(axis=1)), np.median(placed[:, 0].max(axis=1))
+    top, bottom = np.median(placed[:, 1].min(axis=1)) / height, np.median(placed[:, 1].max(axis=1)) / height
+    if view.mirrored:
+        left, right = 1 - right, 1 - left
+    left, right, top, bottom = (float(np.clip(v, 0, 1)) for v in (left, right, top, bottom))
+    return Region(left, top, right - left, bottom - top)
