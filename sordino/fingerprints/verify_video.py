@@ -16,7 +16,8 @@ from sordino.fingerprints.index_video import VideoIndex
 from sordino.fingerprints.model import VideoQuery
 
 ALIKE = 14  # bits of 63: the same corner; of unrelated ones one pair in ten thousand is
-RADII = (0.06, 0.03, 0.015, 0.012, 0.012)  # widths of the query's picture, from one refinement to the next
+RADII = (0.06, 0.03, 0.015, 0.012, 0.012)  # widths of the copy's picture, from one refinement to the next
+NARROW = 0.5  # scale, below which they get no smaller: the query's own pixels are too large
 AFFINE = 2  # refinements from which on height and width may differ
 LEVELS = (0.8, 8.0)  # pixels of the query's finest level that a pixel of a landmark's covers: else it can't be found
 SAME_SIZE = 1.7
@@ -30,7 +31,8 @@ EDGE = 0.02  # widths: landmarks so near the query's edge are not found
 class Views:
     """
     Pairs of frames, one a row: `found` int64[k] landmarks of `visible` int64[k] that should be; `maps` float64[k, 2, 3]
-    from the reference's picture into the query's; `spread` float64[k]: how much of the reference's picture they span.
+    from the reference's picture into the query's; `spread` float64[k]: what they span of the reference's picture or,
+    if that is more, of the query's: an inset shows much of the one, a crop fills much of the other.
     """
 
     found: NDArray[np.int64]
@@ -61,18 +63,24 @@ def verify(
         scale, x, y = poses[k]
         maps[k] = (scale, 0.0, x), (0.0, scale, y)
         found[k], visible[k], spread[k] = _refine(
-            words[mine], places[mine], height, np.asarray(index.words[theirs]), index.places(theirs), maps[k]
+            words[mine], places[mine], height, np.asarray(index.words[theirs]), index.places(theirs),
+            index.heights[_owner(index, other)], maps[k],
         )
     return Views(found, visible, maps, spread)
 
 
+def _owner(index: VideoIndex, frame: int) -> int:
+    return int(np.searchsorted(index.frames, frame, side="right")) - 1
+
+
 @njit(cache=True, nogil=True)
-def _refine(words, places, height, their_words, their_places, map_):  # type: ignore[no-untyped-def]
+def _refine(words, places, height, their_words, their_places, their_height, map_):  # type: ignore[no-untyped-def]
     """Refine a map in place; return how many landmarks it explains, of how many, and what they span."""
     cells = _cells(places, height)
     pairs = np.empty((len(their_words), 2), np.int64)
     found, visible = 0, 0
-    for step, radius in enumerate(RADII):
+    for step, part in enumerate(RADII):
+        radius = part * max(NARROW, np.sqrt(abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0])))
         found, visible = _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs)
         if step == len(RADII) - 1:
             break
@@ -85,7 +93,8 @@ def _refine(words, places, height, their_words, their_places, map_):  # type: ig
     for axis in range(2):
         along = np.sort(their_places[pairs[:found, 1], axis])
         span *= along[int(0.95 * (found - 1))] - along[int(0.05 * (found - 1))]
-    return distinct, visible, span
+    enlarged = abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0])
+    return distinct, visible, max(span / their_height, enlarged * span / height)
 
 
 @njit(cache=True, nogil=True)
