@@ -22,6 +22,7 @@ PLACES = 200  # seconds that are looked at closely
 PAIRS = 150  # at each of them, at most
 SCALES = (0.15, 6.0)  # of the copy, in widths of the reference's picture
 SAME_SCALE = 1.55  # two landmarks' scales agree: levels are a quarter apart, and each is found a level off
+SPOTS = 32  # a side of the reference's picture: what stands still is there in each frame, and counts once
 NEAR = 0.03  # widths: so far off, ...
 FAR = 0.15  # ... and so much of the way from the landmark that the scale is taken from
 
@@ -30,7 +31,7 @@ FAR = 0.15  # ... and so much of the way from the landmark that the scale is tak
 class Candidates:
     """
     `seconds` int64[k] of the axis at the query's first; `poses` float64[k, 3]: scale, and x and y of the reference's
-    corner in the query's picture; `agreeing` int64[k]: pairs of landmarks that this pose explains.
+    corner in the query's picture; `agreeing` int64[k]: spots of the reference's picture that this pose explains.
     """
 
     seconds: NDArray[np.int64]
@@ -119,10 +120,10 @@ def _agree(  # type: ignore[no-untyped-def]
     agreeing, poses = np.zeros(len(fullest), np.int64), np.zeros((len(fullest), 3))
     for slot in range(len(fullest)):
         n = n_pairs[slot]
-        pairs = np.empty((n, 7))
+        pairs = np.empty((n, 6))
         for k in range(n):
             i, j = mine[slot, k], theirs[slot, k]
-            pairs[k, :3], pairs[k, 6] = places[i], i
+            pairs[k, :3] = places[i]
             pairs[k, 3], pairs[k, 4], pairs[k, 5] = x[j] / UNITS, y[j] / UNITS, size[j] / UNITS
         agreeing[slot] = _largest(pairs, poses[slot])
     return agreeing, poses
@@ -130,14 +131,13 @@ def _agree(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _largest(pairs, pose):  # type: ignore[no-untyped-def]
-    """Count the largest set of pairs with a pose in common, each of the query's landmarks once; fill in that pose."""
-    most = 0
+    """Count the largest set of pairs with a pose in common, each spot of the reference's picture once; fill in that pose."""
+    most, seen = 0, np.zeros((SPOTS, 2 * SPOTS), np.int64)
     for a in range(len(pairs)):
         scale = pairs[a, 2] / pairs[a, 5]
         if not SCALES[0] <= scale <= SCALES[1]:
             continue
         x, y, n = pairs[a, 0] - scale * pairs[a, 3], pairs[a, 1] - scale * pairs[a, 4], 0
-        last = -1.0
         for b in range(len(pairs)):
             ratio = pairs[b, 2] / pairs[b, 5] / scale
             if not 1 / SAME_SCALE <= ratio <= SAME_SCALE:
@@ -145,8 +145,10 @@ def _largest(pairs, pose):  # type: ignore[no-untyped-def]
             dx, dy = pairs[b, 3] - pairs[a, 3], pairs[b, 4] - pairs[a, 4]
             off = NEAR + FAR * scale * np.sqrt(dx * dx + dy * dy)
             fits = abs(pairs[b, 0] - scale * pairs[b, 3] - x) < off and abs(pairs[b, 1] - scale * pairs[b, 4] - y) < off
-            if fits and pairs[b, 6] != last:  # they are in order of the query's landmarks
-                n, last = n + 1, pairs[b, 6]
+            column, row = min(int(pairs[b, 3] * SPOTS), SPOTS - 1), min(int(pairs[b, 4] * SPOTS), 2 * SPOTS - 1)
+            if fits and seen[column, row] != a + 1:
+                seen[column, row] = a + 1
+                n += 1
         if n > most:
             most = n
             pose[0], pose[1], pose[2] = scale, x, y
