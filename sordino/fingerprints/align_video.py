@@ -100,11 +100,16 @@ def _sighted(query: VideoQuery, index: VideoIndex) -> Iterator[tuple[int, _View,
                 continue
             v = views[mirrored]
             compared = verify(index, query, v.words, v.places, pairs, np.tile(pose, (len(pairs), 1)))
-            good = np.flatnonzero((compared.found >= FOUND) & (compared.spread >= SPREAD))
+            good = np.flatnonzero(_clear(compared, FOUND))
             if len(good):
                 seen.setdefault((ordinal, mirrored), []).append(_Sightings(pairs, compared).at(good))
     for (ordinal, mirrored), several in seen.items():
         yield ordinal, views[mirrored], _together(several)
+
+
+def _clear(views: Views, least: int) -> NDArray[np.bool_]:
+    """Tell which views are of the reference's picture, and not of something small that both show."""
+    return np.asarray(views.found * np.minimum(1.0, views.spread / SPREAD) >= least)
 
 
 def _together(several: Sequence[_Sightings]) -> _Sightings:
@@ -219,7 +224,7 @@ def _looked_for(ordinal: int, view: _View, index: VideoIndex, line: Line, seen: 
         return seen.at(np.empty(0, np.int64))
     frames = np.array(pairs, np.int64)
     views = verify(index, view.query, view.words, view.places, frames, np.array(poses))
-    there = _Sightings(frames, views).at(np.flatnonzero((views.found >= EXPECTED) & (views.spread >= SPREAD)))
+    there = _Sightings(frames, views).at(np.flatnonzero(_clear(views, EXPECTED)))
     if not len(there.frames):
         return there
     run = np.cumsum(np.diff(times_s[there.frames[:, 0]], prepend=times_s[there.frames[0, 0]]) > LIMITS.max_gap_s)
