@@ -23,6 +23,7 @@ AROUND_S = 2  # seconds of the reference to each side that a frame is compared w
 FOUND = 8  # landmarks of a view: unrelated pictures have seven at most, where they span so much
 EXPECTED = 7  # and of one where a line is already known
 BESIDE_S = 1.0  # that line
+OWN_SPEED = 1.05  # times as much another speed has to explain
 SPREAD = 0.08  # of the reference's or of the query's picture: a logo is smaller in both
 CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
 SHARP = 4.0  # ... and less by this power of how well others are
@@ -189,7 +190,7 @@ def _aligned(ordinal: int, view: _View, index: VideoIndex, seen: _Sightings) -> 
             mine = _looked_for(ordinal, view, index, line, mine)
             if len(mine.frames) == 0:
                 break
-            line = chain_video.fit(_hits(view, index, mine), LIMITS)
+            line = _line(_hits(view, index, mine), line)
         explained = _beside(hits, line)
         if len(np.unique(mine.frames[:, 0])) >= 2:
             span = _span(view.query.landmarks, mine)
@@ -197,6 +198,25 @@ def _aligned(ordinal: int, view: _View, index: VideoIndex, seen: _Sightings) -> 
             explained |= (hits.query_s >= span.start_s) & (hits.query_s <= span.end_s)
         explained[0] |= not explained.any()
         seen = seen.at(np.flatnonzero(~explained))
+
+
+def _line(hits: Hits, about: Line) -> Line:
+    """
+    Return the line that most of what was seen lies beside, near another one.
+
+    Where hardly anything moves, frames beside the right one look nearly as alike: its own speed is the rule for a copy,
+    and another is believed where it explains clearly more.
+    """
+    middle_s = float(np.mean(hits.query_s))
+    speeds = np.concatenate([[1.0], about.speed * np.linspace(0.9, 1.1, 41)])
+    offsets_s = np.linspace(-1.0, 1.0, 41)
+    lines = [Line(float(about.at(middle_s) + o - v * middle_s), float(v)) for v in speeds for o in offsets_s]
+    at_s = np.array([line.at(hits.query_s) for line in lines])
+    near = hits.evidence * np.maximum(0.0, 1 - np.abs(at_s - hits.reference_s) / BESIDE_S)
+    firsts = np.flatnonzero(np.diff(hits.query_s, prepend=-np.inf) > 0)
+    explained = np.maximum.reduceat(near, firsts, axis=1).sum(axis=1)
+    explained[: len(offsets_s)] *= OWN_SPEED
+    return lines[int(np.argmax(explained))]
 
 
 def _hits(view: _View, index: VideoIndex, seen: _Sightings) -> Hits:
