@@ -1,5 +1,10 @@
-"""Which stretch of a query is which stretch of a reference, and where in the picture: views to verified alignments."""
+"""
+Pictures of a query to alignments: which stretch of it is which stretch of a reference, and where in the picture.
 
+A few frames of each window propose and are compared; only references of which one is seen are compared with all frames.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,16 +15,17 @@ from sordino.fingerprints import chain_video
 from sordino.fingerprints.chain_video import Hits, Limits, Line
 from sordino.fingerprints.index_video import VideoIndex
 from sordino.fingerprints.model import Region, Span, VideoPrint, VideoQuery
-from sordino.fingerprints.propose_video import propose
-from sordino.fingerprints.verify_video import Views, verify
-from sordino.fingerprints.video import MIRRORED
+from sordino.fingerprints.propose_video import Look, looks, propose
+from sordino.fingerprints.verify_video import Views, distinct, joined, verify
+from sordino.fingerprints.video import STILL_S
 
 WINDOW_S = 10.0
 HOP_S = 5.0
-CANDIDATES = 8  # of a window that are verified ...
+GLIMPSES = 8  # frames of a window that propose, and are compared first
+CANDIDATES = 8  # of a window that are compared ...
 OF_ONE = 3  # ... of one reference
 AGREEING = 4  # pairs of landmarks that a candidate has
-AROUND_S = 2  # seconds of the reference to each side that a frame is compared with
+AROUND_S = 2.0  # of the reference to each side, with which a frame is compared
 FOUND = 8  # landmarks of a view: unrelated pictures have seven at most, where they span so much
 EXPECTED = 7  # and of one where a line is already known
 BESIDE_S = 1.0  # that line
@@ -27,17 +33,22 @@ OWN_SPEED = 1.05  # times as much another speed has to explain
 SPREAD = 0.08  # of the reference's or of the query's picture: a logo is smaller in both
 CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
 SHARP = 4.0  # ... and less by this power of how well others are
+STEP_S = 0.5  # a picture that stays is looked for so often
+MAX_LOG10_FALSE_POSITIVE = -3.0
+CHANCE = (6.0, 3.0)  # distinct landmarks that one in one, and for each decade fewer, unrelated queries reach
+SEARCHED_HOURS = 2.0  # of references, when this was fitted
 LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class VideoAlignment:
     """
-    A verified finding: as `model.Match`, with the reference's ordinal in the index.
+    A verified finding: as `model.Match`, with the number of the index and the reference's ordinal in it.
 
-    `score`: landmarks found, summed over the frames.
+    `score`: landmarks that were found, what is alike counted once.
     """
 
+    number: int
     ordinal: int
     query: Span
     reference: Span
@@ -45,67 +56,106 @@ class VideoAlignment:
     mirrored: bool
     region: Region
     score: float
+    log10_false_positive: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _View:
-    """The query straight or in the mirror."""
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A reference of an index whose second `second` of the axis may be where a window begins, in this pose."""
 
-    query: VideoQuery
-    words: NDArray[np.uint64]
-    places: NDArray[np.float64]
+    number: int
+    ordinal: int
     mirrored: bool
+    second: int
+    pose: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sightings:
-    """Views that are accepted: `frames` int64[k, 2] of the query and of the index, and what was seen."""
-
-    frames: NDArray[np.int64]
-    views: Views
-
-    def at(self, rows: NDArray[np.int64]) -> "_Sightings":
-        """Return some of them."""
-        v = self.views
-        return _Sightings(self.frames[rows], Views(v.found[rows], v.visible[rows], v.maps[rows], v.spread[rows]))
-
-
-def find(query: VideoQuery, index: VideoIndex) -> list[VideoAlignment]:
-    """Find what the query shows of the references in an index, the most seen first."""
+def find(query: VideoQuery, indexes: Sequence[VideoIndex]) -> list[VideoAlignment]:
+    """Find what the query shows of the references in some indexes, the surest first."""
+    both = looks(query)
+    hours = sum(float(index.durations_s.sum()) for index in indexes) / 3600
+    seen: dict[tuple[int, int, bool], list[Views]] = {}
+    for start_s, frames in _windows(query.landmarks):
+        for c in _candidates(both, frames, start_s, indexes):
+            views = _seen(both[c.mirrored], frames, start_s, c, indexes[c.number])
+            if len(views.found):
+                seen.setdefault((c.number, c.ordinal, c.mirrored), []).append(views)
     found: list[VideoAlignment] = []
-    for ordinal, view, sightings in _sighted(query, index):
-        found += _aligned(ordinal, view, index, sightings)
-    return sorted(found, key=lambda a: -a.score)
+    for (number, ordinal, mirrored), several in seen.items():
+        found += _aligned(number, ordinal, both[mirrored], indexes[number], _best(joined(several)), hours)
+    return sorted(found, key=lambda a: (a.log10_false_positive, -a.score))
 
 
-def _views_of(query: VideoQuery) -> list[_View]:
-    p = query.landmarks
-    places = p.places.astype(np.float64)
-    return [
-        _View(query, p.words, places, False),
-        _View(query, p.words ^ MIRRORED, places * [-1, 1, 1] + [1, 0, 0], True),
-    ]
+def _windows(p: VideoPrint) -> Iterator[tuple[float, NDArray[np.int64]]]:
+    """Yield overlapping windows: when each begins, and the frames that are shown in it."""
+    has_any = np.diff(p.starts) > 0
+    if not has_any.any():
+        return
+    last_s = float(p.until_s[has_any][-1])
+    for start_s in np.arange(0.0, max(HOP_S, last_s - HOP_S + 1e-9), HOP_S):
+        frames = np.flatnonzero(has_any & (p.until_s >= start_s) & (p.times_s < start_s + WINDOW_S))
+        if len(frames):
+            yield float(start_s), frames
 
 
-def _sighted(query: VideoQuery, index: VideoIndex) -> Iterator[tuple[int, _View, _Sightings]]:
-    """Yield each reference that is seen, straight or mirrored, with all that was seen of it."""
-    views = _views_of(query)
-    seen: dict[tuple[int, bool], list[_Sightings]] = {}
-    order = np.argsort(index.cells, kind="stable")
-    cells = np.asarray(index.cells)[order]
-    for first, window in _windows(query):
-        for mirrored, second, pose in _candidates(window, index):
-            ordinal = int(np.searchsorted(index.bases, second + AROUND_S, side="right")) - 1
-            pairs = _pairs(window, first, second, cells, order)
-            if not len(pairs):
-                continue
-            v = views[mirrored]
-            compared = verify(index, query, v.words, v.places, pairs, np.tile(pose, (len(pairs), 1)))
-            good = np.flatnonzero(_clear(compared, FOUND))
-            if len(good):
-                seen.setdefault((ordinal, mirrored), []).append(_Sightings(pairs, compared).at(good))
-    for (ordinal, mirrored), several in seen.items():
-        yield ordinal, views[mirrored], _together(several)
+def _some(frames: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    return frames[np.unique(np.linspace(0, len(frames) - 1, n).astype(np.int64))]
+
+
+def _candidates(
+    both: tuple[Look, Look], frames: NDArray[np.int64], start_s: float, indexes: Sequence[VideoIndex]
+) -> Iterator[_Candidate]:
+    """Yield the candidates with the most pairs that agree, a few places of each reference."""
+    ranked = []
+    for number, index in enumerate(indexes):
+        for look in both:
+            proposed = propose(index, look, _some(frames, GLIMPSES), start_s)
+            ranked += [
+                (int(n), number, look.mirrored, int(second), pose)
+                for n, second, pose in zip(proposed.agreeing, proposed.seconds, proposed.poses, strict=True)
+                if n >= AGREEING
+            ]
+    taken: list[_Candidate] = []
+    for _, number, mirrored, second, pose in sorted(ranked, key=lambda c: -c[0]):
+        ordinal = int(np.searchsorted(indexes[number].bases, second + AROUND_S, side="right")) - 1
+        same = [c for c in taken if (c.number, c.ordinal) == (number, ordinal)]
+        if len(same) < OF_ONE and all(c.mirrored != mirrored or abs(c.second - second) > AROUND_S for c in same):
+            taken.append(_Candidate(number, ordinal, mirrored, second, pose))
+            yield taken[-1]
+        if len(taken) == CANDIDATES:
+            return
+
+
+def _seen(look: Look, frames: NDArray[np.int64], start_s: float, c: _Candidate, index: VideoIndex) -> Views:
+    """Compare a window's frames with a candidate's: some first, and all if one of those is seen."""
+    glimpses = _compared(look, _some(frames, GLIMPSES // 2), start_s, c, c.pose, index)
+    if not len(glimpses.found):
+        return glimpses
+    map_ = glimpses.maps[glimpses.found.argmax()]
+    return _compared(look, frames, start_s, c, np.array([map_[0, 0], map_[0, 2], map_[1, 2]]), index)
+
+
+def _compared(
+    look: Look, frames: NDArray[np.int64], start_s: float, c: _Candidate, pose: NDArray[np.float64], index: VideoIndex
+) -> Views:
+    """Compare frames with those of the reference that are shown when they should be, and return what is seen."""
+    p = look.query.landmarks
+    pairs = [
+        (int(frame), int(other))
+        for frame in frames
+        for other in _shown(index, c.ordinal, c.second - int(index.bases[c.ordinal]) - start_s + p.times_s[frame],
+                            c.second - int(index.bases[c.ordinal]) - start_s + p.until_s[frame], AROUND_S)
+    ]  # fmt: skip
+    views = verify(index, look, np.array(pairs, np.int64).reshape(-1, 2), np.tile(pose, (len(pairs), 1)))
+    return views.at(_clear(views, FOUND))
+
+
+def _shown(index: VideoIndex, ordinal: int, from_s: float, until_s: float, around_s: float) -> NDArray[np.int64]:
+    """Return the frames of a reference that are shown at some time of a stretch, or near it."""
+    first, stop = int(index.frames[ordinal]), int(index.frames[ordinal + 1])
+    times_s = index.times_s[first:stop]
+    low, high = np.searchsorted(times_s, [from_s - around_s - STILL_S - 1, until_s + around_s])
+    return np.asarray(first + low + np.flatnonzero(index.until_s[first + low : first + high] >= from_s - around_s))
 
 
 def _clear(views: Views, least: int) -> NDArray[np.bool_]:
@@ -113,91 +163,57 @@ def _clear(views: Views, least: int) -> NDArray[np.bool_]:
     return np.asarray(views.found * np.minimum(1.0, views.spread / SPREAD) >= least)
 
 
-def _together(several: Sequence[_Sightings]) -> _Sightings:
-    """Return all sightings as one, of each pair of frames the best, in order of the query's time."""
-    views = [s.views for s in several]
-    frames = np.concatenate([s.frames for s in several])
-    all_ = _Sightings(
-        frames,
-        Views(
-            np.concatenate([v.found for v in views]),
-            np.concatenate([v.visible for v in views]),
-            np.concatenate([v.maps for v in views]),
-            np.concatenate([v.spread for v in views]),
-        ),
-    )
-    best = np.lexsort((-all_.views.found, frames[:, 1], frames[:, 0]))
-    ordered = frames[best]
-    new = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])
-    return all_.at(best[new])
+def _best(views: Views) -> Views:
+    """Return of each pair of frames the best view, in order of the query's time."""
+    order = np.lexsort((-views.found, views.frames[:, 1], views.frames[:, 0]))
+    ordered = views.frames[order]
+    return views.at(order[np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])])
 
 
-def _windows(query: VideoQuery) -> Iterator[tuple[int, VideoQuery]]:
-    """Yield overlapping windows, as queries whose times begin at 0, and the number of each one's first frame."""
-    p = query.landmarks
-    if not len(p.times_s):
-        return
-    last_s = float(p.times_s[-1])
-    for start_s in np.arange(0.0, max(HOP_S, last_s - HOP_S + 1e-9), HOP_S):
-        first, stop = np.searchsorted(p.times_s, [start_s, start_s + WINDOW_S])
-        if stop > first:
-            rows = slice(int(p.starts[first]), int(p.starts[stop]))
-            times_s, starts = p.times_s[first:stop] - p.times_s[first], p.starts[first : stop + 1] - p.starts[first]
-            part = VideoPrint(p.params, WINDOW_S, p.height, times_s, starts, p.places[rows], p.words[rows])
-            yield int(first), VideoQuery(part, query.unsure[rows])
-
-
-def _candidates(window: VideoQuery, index: VideoIndex) -> Iterator[tuple[bool, int, NDArray[np.float64]]]:
-    """Yield whether mirrored, the second of the axis at the window's first frame, and the pose of the best candidates."""
-    both = [propose(index, window, mirrored=mirrored) for mirrored in (False, True)]
-    ranked = sorted(
-        ((int(-n), mirrored, k) for mirrored, c in enumerate(both) for k, n in enumerate(c.agreeing) if n >= AGREEING)
-    )
-    taken: list[tuple[int, int, int]] = []
-    for _, mirrored, k in ranked:
-        second = int(both[mirrored].seconds[k])
-        ordinal = int(np.searchsorted(index.bases, second + AROUND_S, side="right")) - 1
-        alike = sum(o == ordinal for o, _, _ in taken)
-        if alike < OF_ONE and all(m != mirrored or abs(s - second) > AROUND_S for _, m, s in taken):
-            taken.append((ordinal, mirrored, second))
-            yield bool(mirrored), second, both[mirrored].poses[k]
-        if len(taken) == CANDIDATES:
-            return
-
-
-def _pairs(
-    window: VideoQuery, first: int, second: int, cells: NDArray[np.int32], order: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Pair the window's frames with those of the index about the second where each should be: int64[k, 2]."""
-    pairs = []
-    for k, time_s in enumerate(window.landmarks.times_s):
-        here = second + round(time_s)
-        low, high = np.searchsorted(cells, [here - AROUND_S, here + AROUND_S + 1])
-        pairs += [(first + k, int(frame)) for frame in order[low:high]]
-    return np.array(pairs, np.int64).reshape(-1, 2)
-
-
-def _aligned(ordinal: int, view: _View, index: VideoIndex, seen: _Sightings) -> Iterator[VideoAlignment]:
+def _aligned(
+    number: int, ordinal: int, look: Look, index: VideoIndex, seen: Views, hours: float
+) -> Iterator[VideoAlignment]:
     """Yield the lines through what was seen, the one with the most first; each frame of the query is explained once."""
-    while len(seen.frames):
-        hits = _hits(view, index, seen)
+    while len(seen.found):
+        hits, of = _hits(look, index, seen)
         chain = chain_video.best_chain(hits, LIMITS)[1]
-        if len(chain.query_s) < 2:
+        if len(np.unique(chain.query_s)) < 2:
             return
         line = chain_video.consensus(chain, LIMITS)
-        mine = seen.at(np.flatnonzero(_beside(hits, line)))
+        mine = seen.at(np.unique(of[_beside(hits, line)]))
         for _ in range(2):
-            mine = _looked_for(ordinal, view, index, line, mine)
-            if len(mine.frames) == 0:
+            mine = _looked_for(ordinal, look, index, line, mine)
+            if not len(mine.found):
                 break
-            line = _line(_hits(view, index, mine), line)
+            line = _line(_hits(look, index, mine)[0], line)
         explained = _beside(hits, line)
-        if len(np.unique(mine.frames[:, 0])) >= 2:
-            span = _span(view.query.landmarks, mine)
-            yield _alignment(ordinal, view, line, span, mine, float(index.heights[ordinal]))
+        if len(mine.found):
+            span = _span(look.query.landmarks, mine)
             explained |= (hits.query_s >= span.start_s) & (hits.query_s <= span.end_s)
-        explained[0] |= not explained.any()
-        seen = seen.at(np.flatnonzero(~explained))
+            found = _alignment(number, ordinal, look, index, line, span, mine, hours)
+            if found.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
+                yield found
+        gone = np.unique(of[explained]) if explained.any() else of[:1]
+        seen = seen.at(np.setdiff1d(np.arange(len(seen.found)), gone))
+
+
+def _hits(look: Look, index: VideoIndex, seen: Views) -> tuple[Hits, NDArray[np.int64]]:
+    """Return when what was seen is shown here and there, and the view that each hit is of; ordered by the query's time."""
+    p, evidence = look.query.landmarks, _evidence(seen)
+    rows, mine_s, theirs_s = [], [], []
+    for row, (frame, other) in enumerate(seen.frames):
+        here = _steps(float(p.times_s[frame]), float(p.until_s[frame]))
+        there = _steps(float(index.times_s[other]), float(index.until_s[other]))
+        rows.append(np.full(len(here) * len(there), row))
+        mine_s.append(np.repeat(here, len(there)))
+        theirs_s.append(np.tile(there, len(here)))
+    of, query_s, reference_s = np.concatenate(rows), np.concatenate(mine_s), np.concatenate(theirs_s)
+    order = np.lexsort((reference_s, query_s))
+    return Hits(query_s[order], reference_s[order], evidence[of[order]]), of[order]
+
+
+def _steps(first_s: float, last_s: float) -> NDArray[np.float64]:
+    return np.linspace(first_s, last_s, 1 + math.ceil((last_s - first_s) / STEP_S - 1e-6))
 
 
 def _line(hits: Hits, about: Line) -> Line:
@@ -208,84 +224,89 @@ def _line(hits: Hits, about: Line) -> Line:
     and another is believed where it explains clearly more.
     """
     middle_s = float(np.mean(hits.query_s))
-    speeds = np.concatenate([[1.0], about.speed * np.linspace(0.9, 1.1, 41)])
-    offsets_s = np.linspace(-1.0, 1.0, 41)
-    lines = [Line(float(about.at(middle_s) + o - v * middle_s), float(v)) for v in speeds for o in offsets_s]
-    at_s = np.array([line.at(hits.query_s) for line in lines])
-    near = hits.evidence * np.maximum(0.0, 1 - np.abs(at_s - hits.reference_s) / BESIDE_S)
+    speeds = np.concatenate([[1.0], about.speed * np.linspace(0.9, 1.1, 41)])[:, None, None]
+    offsets_s = about.at(middle_s) + np.linspace(-1.0, 1.0, 41)[None, :, None] - speeds * middle_s
+    off_s = np.abs(offsets_s + speeds * hits.query_s - hits.reference_s)
+    near = hits.evidence * np.maximum(0.0, 1 - off_s / BESIDE_S)
     firsts = np.flatnonzero(np.diff(hits.query_s, prepend=-np.inf) > 0)
-    explained = np.maximum.reduceat(near, firsts, axis=1).sum(axis=1)
-    explained[: len(offsets_s)] *= OWN_SPEED
-    return lines[int(np.argmax(explained))]
-
-
-def _hits(view: _View, index: VideoIndex, seen: _Sightings) -> Hits:
-    times_s = view.query.landmarks.times_s
-    return Hits(times_s[seen.frames[:, 0]], index.times_s[seen.frames[:, 1]].astype(np.float64), _evidence(seen))
+    explained = np.maximum.reduceat(near, firsts, axis=2).sum(axis=2)
+    explained[0] *= OWN_SPEED
+    speed, offset = np.unravel_index(int(np.argmax(explained)), explained.shape)
+    return Line(float(offsets_s[speed, offset, 0]), float(speeds[speed, 0, 0]))
 
 
 def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:
     return np.asarray(np.abs(hits.reference_s - line.at(hits.query_s)) <= 2 * LIMITS.tolerance_s)
 
 
-def _looked_for(ordinal: int, view: _View, index: VideoIndex, line: Line, seen: _Sightings) -> _Sightings:
+def _looked_for(ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Views) -> Views:
     """Compare all frames beside a line, at the pose that was seen next to them, and keep the longest run of those seen."""
-    times_s = view.query.landmarks.times_s
-    rows = slice(int(index.frames[ordinal]), int(index.frames[ordinal + 1]))
-    theirs_s = index.times_s[rows].astype(np.float64)
+    p = look.query.landmarks
     pairs, poses = [], []
-    for frame, time_s in enumerate(times_s):
-        low, high = np.searchsorted(theirs_s, line.at(time_s) + np.array([-BESIDE_S, BESIDE_S]))
-        near = int(np.argmin(np.abs(times_s[seen.frames[:, 0]] - time_s) - 1e-3 * seen.views.found))
-        map_ = seen.views.maps[near]
-        pairs += [(frame, rows.start + other) for other in range(low, high)]
-        poses += [(map_[0, 0], map_[0, 2], map_[1, 2])] * (high - low)
-    if not pairs:
-        return seen.at(np.empty(0, np.int64))
-    frames = np.array(pairs, np.int64)
-    views = verify(index, view.query, view.words, view.places, frames, np.array(poses))
-    there = _Sightings(frames, views).at(np.flatnonzero(_clear(views, EXPECTED)))
-    if not len(there.frames):
+    for frame in range(len(p.times_s)):
+        others = _shown(index, ordinal, line.at(p.times_s[frame]), line.at(p.until_s[frame]), BESIDE_S)
+        map_ = seen.maps[np.argmin(np.abs(p.times_s[seen.frames[:, 0]] - p.times_s[frame]) - 1e-3 * seen.found)]
+        pairs += [(frame, int(other)) for other in others]
+        poses += [(map_[0, 0], map_[0, 2], map_[1, 2])] * len(others)
+    views = verify(index, look, np.array(pairs, np.int64).reshape(-1, 2), np.array(poses).reshape(-1, 3))
+    there = views.at(_clear(views, EXPECTED))
+    if not len(there.found):
         return there
-    run = np.cumsum(np.diff(times_s[there.frames[:, 0]], prepend=times_s[there.frames[0, 0]]) > LIMITS.max_gap_s)
-    return there.at(np.flatnonzero(run == np.bincount(run, there.views.found).argmax()))
+    frames = there.frames[:, 0]
+    gap_s = p.times_s[frames[1:]] - p.until_s[frames[:-1]]
+    run = np.cumsum(np.concatenate([[False], gap_s > LIMITS.max_gap_s]))
+    return there.at(run == np.bincount(run, there.found).argmax())
 
 
-def _evidence(seen: _Sightings) -> NDArray[np.float64]:
+def _evidence(seen: Views) -> NDArray[np.float64]:
     """Weigh each view: a frame of the query counts alike wherever it is, and most for the frame that shows most of it."""
     most = np.zeros(int(seen.frames[:, 0].max()) + 1)
-    np.maximum.at(most, seen.frames[:, 0], seen.views.found)
-    return np.asarray(CLEAR * (seen.views.found / most[seen.frames[:, 0]]) ** SHARP)
+    np.maximum.at(most, seen.frames[:, 0], seen.found)
+    return np.asarray(CLEAR * (seen.found / most[seen.frames[:, 0]]) ** SHARP)
 
 
-def _span(query: VideoPrint, seen: _Sightings) -> Span:
+def _span(query: VideoPrint, seen: Views) -> Span:
     """Place the ends half way to the next frame that does not show it."""
-    times_s = query.times_s
     first, last = int(seen.frames[:, 0].min()), int(seen.frames[:, 0].max())
-    start_s = (times_s[first - 1] + times_s[first]) / 2 if first else 0.0
-    end_s = (times_s[last] + times_s[last + 1]) / 2 if last + 1 < len(times_s) else query.duration_s
+    start_s = (query.until_s[first - 1] + query.times_s[first]) / 2 if first else 0.0
+    end_s = (query.until_s[last] + query.times_s[last + 1]) / 2 if last + 1 < len(query.times_s) else query.duration_s
     return Span(float(start_s), float(max(start_s, end_s)))
 
 
-def _alignment(ordinal: int, view: _View, line: Line, span: Span, seen: _Sightings, their_height: float) -> VideoAlignment:
+def _alignment(
+    number: int, ordinal: int, look: Look, index: VideoIndex, line: Line, span: Span, seen: Views, hours: float
+) -> VideoAlignment:
     mapped = Span(float(max(0.0, line.at(span.start_s))), float(max(0.0, line.at(span.end_s))))
-    frames, which = np.unique(seen.frames[:, 0], return_inverse=True)
-    most = np.zeros(len(frames), np.int64)
-    np.maximum.at(most, which, seen.views.found)
-    region = _region(view, seen, their_height)
-    return VideoAlignment(ordinal, span, mapped, line.speed, view.mirrored, region, float(most.sum()))
+    score = distinct(index, look, seen.at(_one_each(seen)))
+    region = _region(look, seen, float(index.heights[ordinal]))
+    return VideoAlignment(
+        number, ordinal, span, mapped, line.speed, look.mirrored, region, float(score), _log10_chance(score, hours)
+    )
 
 
-def _region(view: _View, seen: _Sightings, their_height: float) -> Region:
+def _one_each(seen: Views) -> NDArray[np.int64]:
+    """Return for each frame of the query the view that shows most of it."""
+    order = np.lexsort((-seen.found, seen.frames[:, 0]))
+    return order[np.unique(seen.frames[order, 0], return_index=True)[1]]
+
+
+def _log10_chance(score: int, hours: float) -> float:
+    """Return log10 of the chance that a query without the work has such a score: the more hours, the more."""
+    at, decade = CHANCE
+    more = max(0.0, math.log10(max(hours, 1e-9) / SEARCHED_HOURS))
+    return min(0.0, -(score - at) / decade + more)
+
+
+def _region(look: Look, seen: Views, their_height: float) -> Region:
     """Return where the reference's picture lies in the query's: the middle of what the clearest views say."""
-    clear = seen.views.found >= np.median(seen.views.found)
-    height = view.query.landmarks.height
+    clear = seen.found >= np.median(seen.found)
+    height = look.query.landmarks.height
     corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]], np.float64)
     corners[:, 1] *= their_height
-    placed = seen.views.maps[clear] @ corners.T  # [k, 2, 4]
+    placed = seen.maps[clear] @ corners.T  # [k, 2, 4]
     left, right = np.median(placed[:, 0].min(axis=1)), np.median(placed[:, 0].max(axis=1))
     top, bottom = np.median(placed[:, 1].min(axis=1)) / height, np.median(placed[:, 1].max(axis=1)) / height
-    if view.mirrored:
+    if look.mirrored:
         left, right = 1 - right, 1 - left
     left, right, top, bottom = (float(np.clip(v, 0, 1)) for v in (left, right, top, bottom))
     return Region(left, top, right - left, bottom - top)

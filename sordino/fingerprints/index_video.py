@@ -31,7 +31,8 @@ class VideoIndex:
     `starts` uint32[2^bits + 1] into `postings` uint32[m]: rows of the landmarks whose words end in these bits.
     `words` uint64[m], `x`, `y` and `size` uint16[m] in `UNITS` of a width: the landmarks, frame by frame. `rows`
     uint32[n_frames + 1]: where the landmarks of each frame begin; `blocks` uint32[m / 64]: the frame of every 64th one.
-    `times_s` float32[n_frames], `cells` int32[n_frames]: its second of the axis. `frames` int64[n_references + 1]: where each reference's frames begin; `bases`
+    `times_s` and `until_s` float32[n_frames]: when each was shown first and last; `cells` int32[n_frames]: the second of
+    the axis at the first. `frames` int64[n_references + 1]: where each reference's frames begin; `bases`
     int64[n_references + 1]: where it begins on the axis, in seconds; `durations_s` and `heights` float64[n_references].
     """
 
@@ -44,6 +45,7 @@ class VideoIndex:
     rows: NDArray[np.uint32]
     blocks: NDArray[np.uint32]
     times_s: NDArray[np.float32]
+    until_s: NDArray[np.float32]
     cells: NDArray[np.int32]
     frames: NDArray[np.int64]
     bases: NDArray[np.int64]
@@ -69,6 +71,7 @@ class VideoIndex:
             float(self.durations_s[reference]),
             float(self.heights[reference]),
             self.times_s[first:stop].astype(np.float64),
+            self.until_s[first:stop].astype(np.float64),
             rows - rows[0],
             self.places(mine).astype(np.float32),
             np.asarray(self.words[mine]),
@@ -93,7 +96,8 @@ def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
     if n_landmarks > np.iinfo(np.uint32).max:
         raise ValueError(f"too much for one index: {durations_s.sum() / 3600:.0f} hours")
     words, places = np.empty(n_landmarks, np.uint64), np.empty((3, n_landmarks), np.uint16)
-    times_s, cells = np.empty(n_frames, np.float32), np.empty(n_frames, np.int32)
+    times_s, until_s = np.empty(n_frames, np.float32), np.empty(n_frames, np.float32)
+    cells = np.empty(n_frames, np.int32)
     rows = np.zeros(n_frames + 1, np.uint32)
     filled = 0
     for k, p in enumerate(prints):
@@ -101,15 +105,17 @@ def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
         words[mine] = p.words
         places[:, mine] = np.rint(p.places.T * UNITS).clip(0, np.iinfo(np.uint16).max)
         here = slice(int(frames[k]), int(frames[k + 1]))
-        times_s[here], cells[here] = p.times_s[there], bases[k] + p.times_s[there].astype(np.int64)
+        times_s[here], until_s[here] = p.times_s[there], p.until_s[there]
+        cells[here] = bases[k] + p.times_s[there].astype(np.int64)
         rows[here.start + 1 : here.stop + 1] = filled + p.starts[1:][there]
         filled = mine.stop
     bits = min(params.index_bits, max(MIN_BITS, math.ceil(math.log2(max(1, n_landmarks))) + SPARSE_BITS))
     starts, postings = _sorted(words, bits)
     blocks = np.searchsorted(rows, np.arange(0, n_landmarks, 1 << BLOCK_BITS), side="right") - 1
     return VideoIndex(
-        starts, postings, words, *places, rows, blocks.astype(np.uint32), times_s, cells, frames, bases, durations_s, heights
-    )
+        starts, postings, words, *places, rows, blocks.astype(np.uint32), times_s, until_s, cells, frames, bases,
+        durations_s, heights,
+    )  # fmt: skip
 
 
 def length_s(p: VideoPrint) -> int:

@@ -84,15 +84,17 @@ class VideoPrint:
     """
     Landmarks of a piece of picture: corners of its frames, and how they look.
 
-    `height`: of the pictures, in their widths. `times_s` float64[n], ascending; `starts` int64[n + 1]: frame k has the
-    landmarks from `starts[k]` to `starts[k + 1]`. `places` float32[m, 3]: x, y and size of each, in widths of the
-    picture; `words` uint64[m] (`video`).
+    `height`: of the pictures, in their widths. A frame that hardly differs from the one before is not described again:
+    frame k was shown first at `times_s[k]` and last at `until_s[k]`, both float64[n] and ascending. `starts`
+    int64[n + 1]: it has the landmarks from `starts[k]` to `starts[k + 1]`. `places` float32[m, 3]: x, y and size of
+    each, in widths of the picture; `words` uint64[m] (`video`).
     """
 
     params: VideoParams
     duration_s: float
     height: float
     times_s: NDArray[np.float64]
+    until_s: NDArray[np.float64]
     starts: NDArray[np.int64]
     places: NDArray[np.float32]
     words: NDArray[np.uint64]

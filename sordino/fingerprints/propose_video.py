@@ -6,6 +6,7 @@ the axis at which the query would begin. Rare words count more. Only at the seco
 are looked at as pairs, and the largest set that one scale and one shift explain is counted (a Hough transform).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +29,29 @@ FAR = 0.15  # ... and so much of the way from the landmark that the scale is tak
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """A query's landmarks, straight or as they are in a mirror: `places` float64[m, 3], `words` uint64[m]."""
+
+    query: VideoQuery
+    words: NDArray[np.uint64]
+    places: NDArray[np.float64]
+    mirrored: bool
+
+
+def looks(query: VideoQuery) -> tuple[Look, Look]:
+    """Return the query straight, and in the mirror."""
+    p = query.landmarks
+    places = p.places.astype(np.float64)
+    mirrored = places * [-1, 1, 1] + [1, 0, 0]
+    return Look(query, p.words, places, False), Look(query, p.words ^ MIRRORED, mirrored, True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
     """
-    `seconds` int64[k] of the axis at the query's first; `poses` float64[k, 3]: scale, and x and y of the reference's
-    corner in the query's picture; `agreeing` int64[k]: spots of the reference's picture that this pose explains.
+    `seconds` int64[k] of the axis at which the window would begin; `poses` float64[k, 3]: scale, and x and y of the
+    reference's corner in the query's picture; `agreeing` int64[k]: spots of the reference's picture that this pose
+    explains.
     """
 
     seconds: NDArray[np.int64]
@@ -39,19 +59,18 @@ class Candidates:
     agreeing: NDArray[np.int64]
 
 
-def propose(index: VideoIndex, query: VideoQuery, *, mirrored: bool) -> Candidates:
-    """Return the places where the references have the most of the query's landmarks, the most first."""
-    p = query.landmarks
-    words, places = p.words, p.places
-    if mirrored:
-        words, places = words ^ MIRRORED, places * np.float32([-1, 1, 1]) + np.float32([1, 0, 0])
-    terms = _terms(words, query.unsure, index.bits)
-    seconds = np.repeat(np.rint(p.times_s).astype(np.int64), np.diff(p.starts))
+def propose(index: VideoIndex, look: Look, frames: Sequence[int], start_s: float) -> Candidates:
+    """Return where the references have the most of some of a query's frames, of a window from `start_s` on."""
+    p = look.query.landmarks
+    rows = np.concatenate([np.arange(p.starts[k], p.starts[k + 1]) for k in frames])
+    after_s = np.rint(p.times_s[frames] - start_s).astype(np.int64)
+    seconds = np.repeat(after_s, np.diff(p.starts)[frames])
+    terms = _terms(look.words[rows], look.query.unsure[rows], index.bits)
     votes = _vote(index.starts, index.postings, index.rows, index.blocks, index.cells, terms, seconds, int(index.bases[-1]))
     fullest = _fullest(votes, PLACES)
     agreeing, poses = _agree(
         index.starts, index.postings, index.rows, index.blocks, index.cells, terms, seconds,
-        index.x, index.y, index.size, places.astype(np.float64), fullest, len(votes),
+        index.x, index.y, index.size, look.places[rows], fullest, len(votes),
     )  # fmt: skip
     order = np.argsort(-agreeing, kind="stable")
     order = order[agreeing[order] > 0]

@@ -5,6 +5,7 @@ A pose maps the reference's picture into the query's. It is refined on the landm
 a shift to an affine map: a camera stands askew, a picture is squeezed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sordino.fingerprints.hamming import ones
-from sordino.fingerprints.index_video import VideoIndex
-from sordino.fingerprints.model import VideoQuery
+from sordino.fingerprints.index_video import UNITS, VideoIndex
+from sordino.fingerprints.propose_video import Look
 
 ALIKE = 14  # bits of 63: the same corner; of unrelated ones one pair in ten thousand is
 RADII = (0.06, 0.03, 0.015, 0.012, 0.012)  # widths of the copy's picture, from one refinement to the next
@@ -24,77 +25,144 @@ SAME_SIZE = 1.7
 ASKEW = 0.35  # shear, in scales
 SQUEEZED = 1.7
 GRID = 32  # cells a side, in which the query's landmarks are looked up
+SPOTS = 32  # places of the reference's picture that are told apart, from left to right
+KIND_BITS = 16  # of words that are told apart
 EDGE = 0.02  # widths: landmarks so near the query's edge are not found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
     """
-    Pairs of frames, one a row: `found` int64[k] landmarks of `visible` int64[k] that should be; `maps` float64[k, 2, 3]
-    from the reference's picture into the query's; `spread` float64[k]: what they span of the reference's picture or,
-    if that is more, of the query's: an inset shows much of the one, a crop fills much of the other.
+    Pairs of a query's frame and an index's, one a row of `frames` int64[k, 2], and what of the one is seen in the other.
+
+    `found` int64[k] landmarks are where they should be; `maps` float64[k, 2, 3] from the reference's picture into the
+    query's; `spread` float64[k]: what they span of the reference's picture or, if that is more, of the query's: an
+    inset shows much of the one, a crop fills much of the other.
     """
 
+    frames: NDArray[np.int64]
     found: NDArray[np.int64]
-    visible: NDArray[np.int64]
     maps: NDArray[np.float64]
     spread: NDArray[np.float64]
 
+    def at(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Views":
+        """Return some of them."""
+        return Views(self.frames[rows], self.found[rows], self.maps[rows], self.spread[rows])
 
-def verify(
-    index: VideoIndex,
-    query: VideoQuery,
-    words: NDArray[np.uint64],
-    places: NDArray[np.float64],
-    pairs: NDArray[np.int64],
-    poses: NDArray[np.float64],
-) -> Views:
-    """
-    Compare pairs of frames, int64[k, 2]: the query's and the index's, each from its pose (`propose_video.Candidates`).
 
-    `words` and `places` are the query's, straight or mirrored.
+def joined(several: Sequence[Views]) -> Views:
+    """Return the views of several as one."""
+    return Views(
+        np.concatenate([v.frames for v in several]),
+        np.concatenate([v.found for v in several]),
+        np.concatenate([v.maps for v in several]),
+        np.concatenate([v.spread for v in several]),
+    )
+
+
+def verify(index: VideoIndex, look: Look, pairs: NDArray[np.int64], poses: NDArray[np.float64]) -> Views:
     """
-    maps, spread = np.zeros((len(pairs), 2, 3)), np.zeros(len(pairs))
-    found, visible = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.int64)
-    starts, height = query.landmarks.starts, query.landmarks.height
-    for k, (frame, other) in enumerate(pairs):
-        mine = slice(int(starts[frame]), int(starts[frame + 1]))
-        theirs = slice(int(index.rows[other]), int(index.rows[other + 1]))
-        scale, x, y = poses[k]
-        maps[k] = (scale, 0.0, x), (0.0, scale, y)
-        found[k], visible[k], spread[k] = _refine(
-            words[mine], places[mine], height, np.asarray(index.words[theirs]), index.places(theirs),
-            index.heights[_owner(index, other)], maps[k],
+    Compare pairs of frames, int64[k, 2]: the query's and the index's.
+
+    Each begins at its pose, float64[k, 3]: scale, and x and y of the reference's corner (`propose_video.Candidates`).
+    """
+    p = look.query.landmarks
+    maps, spread, found = np.zeros((len(pairs), 2, 3)), np.zeros(len(pairs)), np.zeros(len(pairs), np.int64)
+    maps[:, 0, 0] = maps[:, 1, 1] = poses[:, 0]
+    maps[:, :, 2] = poses[:, 1:]
+    heights = index.heights[np.searchsorted(index.frames, pairs[:, 1], side="right") - 1]
+    _compare(
+        look.words, look.places, p.starts, p.height, index.words, index.x, index.y, index.size, index.rows, heights,
+        pairs, maps, found, spread,
+    )  # fmt: skip
+    return Views(pairs, found, maps, spread)
+
+
+def distinct(index: VideoIndex, look: Look, views: Views) -> int:
+    """
+    Count what is different among the landmarks that views found: places in the reference's picture, and words.
+
+    What stands still is seen in frame after frame, and counts once; and so does what repeats within a picture.
+    """
+    p = look.query.landmarks
+    return int(
+        _distinct(
+            look.words, look.places, p.starts, p.height, index.words, index.x, index.y, index.size, index.rows,
+            views.frames, views.maps,
         )
-    return Views(found, visible, maps, spread)
-
-
-def _owner(index: VideoIndex, frame: int) -> int:
-    return int(np.searchsorted(index.frames, frame, side="right")) - 1
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _refine(words, places, height, their_words, their_places, their_height, map_):  # type: ignore[no-untyped-def]
-    """Refine a map in place; return how many landmarks it explains, of how many, and what they span."""
-    cells = _cells(places, height)
+def _compare(  # type: ignore[no-untyped-def]
+    words, places, starts, height, their_words, x, y, size, rows, heights, pairs, maps, found, spread
+):
+    before, cells = -1, _cells(places[:0], height)
+    for k in range(len(pairs)):
+        first, stop = starts[pairs[k, 0]], starts[pairs[k, 0] + 1]
+        if pairs[k, 0] != before:
+            before, cells = pairs[k, 0], _cells(places[first:stop], height)
+        low, high = np.int64(rows[pairs[k, 1]]), np.int64(rows[pairs[k, 1] + 1])
+        found[k], spread[k] = _refine(
+            words[first:stop], places[first:stop], height, cells,
+            their_words[low:high], _places(x, y, size, low, high), heights[k], maps[k],
+        )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _places(x, y, size, low, high):  # type: ignore[no-untyped-def]
+    places = np.empty((high - low, 3))
+    for k in range(high - low):
+        places[k, 0], places[k, 1], places[k, 2] = x[low + k] / UNITS, y[low + k] / UNITS, size[low + k] / UNITS
+    return places
+
+
+@njit(cache=True, nogil=True)
+def _distinct(words, places, starts, height, their_words, x, y, size, rows, pairs, maps):  # type: ignore[no-untyped-def]
+    spots, kinds = np.zeros((SPOTS, 4 * SPOTS), np.bool_), np.zeros(1 << KIND_BITS, np.bool_)
+    n_spots, n_kinds = 0, 0
+    for k in range(len(pairs)):
+        first, stop = starts[pairs[k, 0]], starts[pairs[k, 0] + 1]
+        low, high = np.int64(rows[pairs[k, 1]]), np.int64(rows[pairs[k, 1] + 1])
+        theirs, there = _places(x, y, size, low, high), their_words[low:high]
+        cells, of = _cells(places[first:stop], height), np.empty((high - low, 2), np.int64)
+        n = _seen(words[first:stop], places[first:stop], height, cells, there, theirs, maps[k], _radius(maps[k], -1), of)
+        for j in of[:n, 1]:
+            column, row = min(int(theirs[j, 0] * SPOTS), SPOTS - 1), min(int(theirs[j, 1] * SPOTS), 4 * SPOTS - 1)
+            kind = np.int64(there[j] & np.uint64((1 << KIND_BITS) - 1))
+            n_spots += not spots[column, row]
+            n_kinds += not kinds[kind]
+            spots[column, row] = kinds[kind] = True
+    return min(n_spots, n_kinds)
+
+
+@njit(cache=True, nogil=True)
+def _refine(words, places, height, cells, their_words, their_places, their_height, map_):  # type: ignore[no-untyped-def]
+    """Refine a map in place; return how many landmarks of the query it explains, and what they span."""
     pairs = np.empty((len(their_words), 2), np.int64)
-    found, visible = 0, 0
-    for step, part in enumerate(RADII):
-        radius = part * max(NARROW, np.sqrt(abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0])))
-        found, visible = _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs)
-        if step == len(RADII) - 1:
-            break
-        if found < 4 or not _fit(places, their_places, pairs[:found], radius, step >= AFFINE and found >= 8, map_):
-            return 0, visible, 0.0
+    found = 0
+    for step in range(len(RADII)):
+        radius = _radius(map_, step)
+        found = _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs)
+        if found < 4:
+            return 0, 0.0
+        last = step == len(RADII) - 1
+        if not last and not _fit(places, their_places, pairs[:found], radius, step >= AFFINE and found >= 8, map_):
+            return 0, 0.0
     distinct = len(np.unique(pairs[:found, 0]))
     if distinct < 4:
-        return 0, visible, 0.0
+        return 0, 0.0
     span = 1.0
     for axis in range(2):
         along = np.sort(their_places[pairs[:found, 1], axis])
         span *= along[int(0.95 * (found - 1))] - along[int(0.05 * (found - 1))]
     enlarged = abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0])
-    return distinct, visible, max(span / their_height, enlarged * span / height)
+    return distinct, max(span / their_height, enlarged * span / height)
+
+
+@njit(cache=True, nogil=True)
+def _radius(map_, step):  # type: ignore[no-untyped-def]
+    return RADII[step] * max(NARROW, np.sqrt(abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0])))
 
 
 @njit(cache=True, nogil=True)
@@ -116,18 +184,17 @@ def _cells(places, height):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs):  # type: ignore[no-untyped-def]
-    """Pair each reference landmark in view with the query's most alike within a radius; return pairs and in view."""
+    """Pair each reference landmark in view with the query's most alike within a radius; return how many pairs there are."""
     starts, rows = cells
     scale = np.sqrt(abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0]))
     finest = places[:, 2].min() if len(places) else 1.0
-    n, visible = 0, 0
+    n = 0
     for j in range(len(their_words)):
         x = map_[0, 0] * their_places[j, 0] + map_[0, 1] * their_places[j, 1] + map_[0, 2]
         y = map_[1, 0] * their_places[j, 0] + map_[1, 1] * their_places[j, 1] + map_[1, 2]
         size = scale * their_places[j, 2]
         if not (EDGE < x < 1 - EDGE and EDGE < y < height - EDGE and LEVELS[0] * finest < size < LEVELS[1] * finest):
             continue
-        visible += 1
         best, least = -1, ALIKE + 1
         left, right = max(0, int((x - radius) * GRID)), min(GRID - 1, int((x + radius) * GRID))
         top, bottom = max(0, int((y - radius) / height * GRID)), min(GRID - 1, int((y + radius) / height * GRID))
@@ -142,7 +209,7 @@ def _seen(words, places, height, cells, their_words, their_places, map_, radius,
         if best >= 0:
             pairs[n, 0], pairs[n, 1] = best, j
             n += 1
-    return n, visible
+    return n
 
 
 @njit(cache=True, nogil=True)

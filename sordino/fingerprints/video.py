@@ -27,6 +27,9 @@ FREQUENCIES = 8  # ... of which so many frequencies are taken
 MARGIN = 12  # pixels from the edge: a patch may reach over it, and repeats the edge there
 CONTRAST = 8  # grey levels by which a corner differs from its circle
 WINDOW = 3  # pixels to each side whose gradients tell how much of a corner it is
+COARSE = (40, 24)  # cells, across and down, by whose means pictures are compared: ...
+SAME = 4  # ... where none differs by so many grey levels, the picture has not changed ...
+STILL_S = 10.0  # ... but is described again after so long: a vote then is not far off
 GRID = (8, 5)  # along the longer and the shorter side: landmarks are spread over the picture ...
 CROWD = 3.0  # ... none of its cells has more than so many times its share
 
@@ -42,21 +45,78 @@ N_BITS = len(ZIGZAG)
 MIRRORED = np.uint64(sum(1 << k for k, place in enumerate(ZIGZAG) if place % FREQUENCIES % 2))  # bits that change
 
 
+class Describer:
+    """
+    Describes frames as they come, so that they need not be in memory together.
+
+    `finer`: as a query, in which what was copied may be a small part of the picture.
+    """
+
+    def __init__(self, params: VideoParams | None = None, *, finer: bool) -> None:
+        self._params = params or VideoParams()
+        self._side = self._params.query_side if finer else self._params.reference_side
+        self._n_landmarks = self._params.query_landmarks if finer else self._params.reference_landmarks
+        self._last: NDArray[np.int16] | None = None  # what of the last picture others are compared with
+        self._heights: list[float] = []
+        self._times_s: list[float] = []
+        self._until_s: list[float] = []
+        self._counts: list[int] = [0]
+        self._places: list[NDArray[np.float32]] = [np.empty((0, 3), np.float32)]
+        self._words: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
+        self._unsure: list[NDArray[np.uint8]] = [np.empty((0, 4), np.uint8)]
+
+    def add(self, time_s: float, frame: NDArray[np.uint8]) -> None:
+        """
+        Describe a luminance picture uint8[height, width] of any size, shown from `time_s` on.
+
+        Raises ValueError for a time that is not finite or before the last one, and for frames that are other arrays.
+        """
+        if not math.isfinite(time_s) or (self._until_s and time_s < self._until_s[-1]):
+            raise ValueError("frame times must be finite and ascending")
+        picture = _reduced(frame, self._side)
+        coarse = _resized_to(picture, *COARSE).astype(np.int16)
+        if self._last is not None and time_s < self._times_s[-1] + STILL_S and np.abs(coarse - self._last).max() < SAME:
+            self._until_s[-1] = time_s
+            return
+        self._last = coarse
+        places, patches = landmarks(picture, self._n_landmarks)
+        spectrum = _spectrum(patches)
+        self._heights.append(picture.shape[0] / picture.shape[1])
+        self._times_s.append(time_s)
+        self._until_s.append(time_s)
+        self._counts.append(len(places))
+        self._places.append(places)
+        self._words.append(_words(spectrum))
+        self._unsure.append(np.argsort(np.abs(spectrum[:, : self._params.index_bits]), axis=1)[:, :4].astype(np.uint8))
+
+    def query(self, duration_s: float) -> VideoQuery:
+        """Return what was described, of a video that lasts so long."""
+        return VideoQuery(self.reference(duration_s), np.concatenate(self._unsure))
+
+    def reference(self, duration_s: float) -> VideoPrint:
+        """Return what was described, of a video that lasts so long."""
+        return VideoPrint(
+            self._params,
+            float(duration_s),
+            float(np.median(self._heights)) if self._heights else 1.0,
+            np.array(self._times_s, np.float64),
+            np.array(self._until_s, np.float64),
+            np.cumsum(self._counts),
+            np.concatenate(self._places),
+            np.concatenate(self._words),
+        )
+
+
 def reference_print(
     times_s: NDArray[np.float64],
     frames: Iterable[NDArray[np.uint8]],
     duration_s: float,
     params: VideoParams | None = None,
 ) -> VideoPrint:
-    """
-    Describe the frames of a reference.
-
-    `times_s` float64[n], ascending, in seconds; `frames` n luminance pictures uint8[height, width] of any size, taken
-    one by one, so they need not be in memory together. Raises ValueError for times that are not finite and ascending,
-    for another number of frames, and for frames that are other arrays.
-    """
-    params = params or VideoParams()
-    return _described(times_s, frames, duration_s, params, params.reference_side, params.reference_landmarks)[0]
+    """Describe the frames of a reference, as `Describer` does; `times_s` float64[n] for n frames."""
+    describer = Describer(params, finer=False)
+    _add_all(describer, times_s, frames)
+    return describer.reference(duration_s)
 
 
 def query_print(
@@ -65,41 +125,15 @@ def query_print(
     duration_s: float,
     params: VideoParams | None = None,
 ) -> VideoQuery:
-    """Describe the frames of a query, more finely: what was copied may be a small part of them. As `reference_print`."""
-    params = params or VideoParams()
-    return VideoQuery(*_described(times_s, frames, duration_s, params, params.query_side, params.query_landmarks))
+    """Describe the frames of a query, as `Describer` does; `times_s` float64[n] for n frames."""
+    describer = Describer(params, finer=True)
+    _add_all(describer, times_s, frames)
+    return describer.query(duration_s)
 
 
-def _described(
-    times_s: NDArray[np.float64],
-    frames: Iterable[NDArray[np.uint8]],
-    duration_s: float,
-    params: VideoParams,
-    side: int,
-    n_landmarks: int,
-) -> tuple[VideoPrint, NDArray[np.uint8]]:
-    times_s = np.asarray(times_s, dtype=np.float64)
-    if times_s.ndim != 1 or not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
-        raise ValueError("frame times must be finite and ascending")
-    places, words, unsure = [np.empty((0, 3), np.float32)], [np.empty(0, np.uint64)], [np.empty((0, 4), np.uint8)]
-    counts, heights = [0], []
-    for frame in frames:
-        picture = _reduced(frame, side)
-        heights.append(picture.shape[0] / picture.shape[1])
-        there, patches = landmarks(picture, n_landmarks)
-        spectrum = _spectrum(patches)
-        places.append(there)
-        words.append(_words(spectrum))
-        unsure.append(np.argsort(np.abs(spectrum[:, : params.index_bits]), axis=1)[:, :4].astype(np.uint8))
-        counts.append(len(there))
-    if len(heights) != len(times_s):
-        raise ValueError(f"{len(times_s)} frame times for {len(heights)} frames")
-    height = float(np.median(heights)) if heights else 1.0
-    starts = np.cumsum(counts)
-    print_ = VideoPrint(
-        params, float(duration_s), height, times_s, starts, np.concatenate(places), np.concatenate(words)
-    )
-    return print_, np.concatenate(unsure)
+def _add_all(describer: Describer, times_s: NDArray[np.float64], frames: Iterable[NDArray[np.uint8]]) -> None:
+    for time_s, frame in zip(times_s, frames, strict=True):
+        describer.add(float(time_s), frame)
 
 
 def _reduced(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -112,6 +146,12 @@ def _reduced(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def _resized(picture: NDArray[np.uint8], scale: float, how: int) -> NDArray[np.uint8]:
     height, width = (max(1, round(n * scale)) for n in picture.shape)
+    return _resized_to(picture, width, height, how)
+
+
+def _resized_to(
+    picture: NDArray[np.uint8], width: int, height: int, how: int = cv2.INTER_AREA
+) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), dtype=np.uint8)
 
 
