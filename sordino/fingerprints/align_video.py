@@ -26,8 +26,8 @@ CANDIDATES = 8  # of a window that are compared ...
 OF_ONE = 3  # ... of one reference
 AGREEING = 4  # pairs of landmarks that a candidate has
 AROUND_S = 2.0  # of the reference to each side, with which a frame is compared
-FOUND = 8  # landmarks of a view: unrelated pictures have seven at most, where they span so much
-EXPECTED = 7  # and of one where a line is already known
+FOUND = 6  # landmarks of a view, where they span so much of a picture: few of unrelated pictures are
+EXPECTED = 5  # and of one where a line is already known
 BESIDE_S = 1.0  # that line
 OWN_SPEED = 1.05  # times as much another speed has to explain
 SPREAD = 0.08  # of the reference's or of the query's picture: a logo is smaller in both
@@ -127,35 +127,56 @@ def _candidates(
 
 
 def _seen(look: Look, frames: NDArray[np.int64], start_s: float, c: _Candidate, index: VideoIndex) -> Views:
-    """Compare a window's frames with a candidate's: some first, and all if one of those is seen."""
-    glimpses = _compared(look, _some(frames, GLIMPSES // 2), start_s, c, c.pose, index)
+    """Compare a window's frames with a candidate's: some first and, if one of those is seen, all beside it."""
+    some = _some(frames, GLIMPSES // 2)
+    offsets_s = np.full(len(some), c.second - int(index.bases[c.ordinal]) - start_s)
+    glimpses = _compared(look, index, c.ordinal, some, Line(offsets_s, 1.0), np.tile(c.pose, (len(some), 1)), AROUND_S)
+    glimpses = glimpses.at(_clear(glimpses, FOUND))
     if not len(glimpses.found):
         return glimpses
-    map_ = glimpses.maps[glimpses.found.argmax()]
-    return _compared(look, frames, start_s, c, np.array([map_[0, 0], map_[0, 2], map_[1, 2]]), index)
-
-
-def _compared(
-    look: Look, frames: NDArray[np.int64], start_s: float, c: _Candidate, pose: NDArray[np.float64], index: VideoIndex
-) -> Views:
-    """Compare frames with those of the reference that are shown when they should be, and return what is seen."""
-    p = look.query.landmarks
-    pairs = [
-        (int(frame), int(other))
-        for frame in frames
-        for other in _shown(index, c.ordinal, c.second - int(index.bases[c.ordinal]) - start_s + p.times_s[frame],
-                            c.second - int(index.bases[c.ordinal]) - start_s + p.until_s[frame], AROUND_S)
-    ]  # fmt: skip
-    views = verify(index, look, np.array(pairs, np.int64).reshape(-1, 2), np.tile(pose, (len(pairs), 1)))
+    near = _nearest(look.query.landmarks, frames, glimpses)
+    there = look.query.landmarks.times_s[glimpses.frames[near, 0]], index.times_s[glimpses.frames[near, 1]]
+    views = _compared(
+        look, index, c.ordinal, frames, Line(there[1] - there[0], 1.0), _poses(glimpses.maps[near]), BESIDE_S
+    )
     return views.at(_clear(views, FOUND))
 
 
-def _shown(index: VideoIndex, ordinal: int, from_s: float, until_s: float, around_s: float) -> NDArray[np.int64]:
-    """Return the frames of a reference that are shown at some time of a stretch, or near it."""
+def _nearest(p: VideoPrint, frames: NDArray[np.int64], seen: Views) -> NDArray[np.int64]:
+    """Return for each frame the view nearest in time, and among those the one that shows most."""
+    apart_s = np.abs(p.times_s[seen.frames[:, 0]] - p.times_s[frames][:, None])
+    return np.asarray(np.argmin(apart_s - 1e-3 * seen.found, axis=1))
+
+
+def _poses(maps: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([maps[:, 0, 0], maps[:, 0, 2], maps[:, 1, 2]], axis=1)
+
+
+def _compared(
+    look: Look,
+    index: VideoIndex,
+    ordinal: int,
+    frames: NDArray[np.int64],
+    line: Line,
+    poses: NDArray[np.float64],
+    around_s: float,
+) -> Views:
+    """Compare frames, each in its pose, with those of the reference that are shown when they should be."""
+    p = look.query.landmarks
+    others = [
+        _shown(index, ordinal, from_s - around_s, until_s + around_s)
+        for from_s, until_s in zip(line.at(p.times_s[frames]), line.at(p.until_s[frames]), strict=True)
+    ]
+    of = np.repeat(np.arange(len(frames)), [len(o) for o in others])
+    pairs = np.stack([frames[of], np.concatenate([np.empty(0, np.int64), *others])], axis=1)
+    return verify(index, look, pairs, poses[of])
+
+
+def _shown(index: VideoIndex, ordinal: int, from_s: float, until_s: float) -> NDArray[np.int64]:
+    """Return the frames of a reference that are shown at some time of a stretch."""
     first, stop = int(index.frames[ordinal]), int(index.frames[ordinal + 1])
-    times_s = index.times_s[first:stop]
-    low, high = np.searchsorted(times_s, [from_s - around_s - STILL_S - 1, until_s + around_s])
-    return np.asarray(first + low + np.flatnonzero(index.until_s[first + low : first + high] >= from_s - around_s))
+    low, high = np.searchsorted(index.times_s[first:stop], [from_s - STILL_S - 1, until_s])
+    return np.asarray(first + low + np.flatnonzero(index.until_s[first + low : first + high] >= from_s))
 
 
 def _clear(views: Views, least: int) -> NDArray[np.bool_]:
@@ -242,18 +263,13 @@ def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:
 def _looked_for(ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Views) -> Views:
     """Compare all frames beside a line, at the pose that was seen next to them, and keep the longest run of those seen."""
     p = look.query.landmarks
-    pairs, poses = [], []
-    for frame in range(len(p.times_s)):
-        others = _shown(index, ordinal, line.at(p.times_s[frame]), line.at(p.until_s[frame]), BESIDE_S)
-        map_ = seen.maps[np.argmin(np.abs(p.times_s[seen.frames[:, 0]] - p.times_s[frame]) - 1e-3 * seen.found)]
-        pairs += [(frame, int(other)) for other in others]
-        poses += [(map_[0, 0], map_[0, 2], map_[1, 2])] * len(others)
-    views = verify(index, look, np.array(pairs, np.int64).reshape(-1, 2), np.array(poses).reshape(-1, 3))
+    frames = np.arange(len(p.times_s))
+    near = _nearest(p, frames, seen)
+    views = _compared(look, index, ordinal, frames, line, _poses(seen.maps[near]), BESIDE_S)
     there = views.at(_clear(views, EXPECTED))
     if not len(there.found):
         return there
-    frames = there.frames[:, 0]
-    gap_s = p.times_s[frames[1:]] - p.until_s[frames[:-1]]
+    gap_s = p.times_s[there.frames[1:, 0]] - p.until_s[there.frames[:-1, 0]]
     run = np.cumsum(np.concatenate([[False], gap_s > LIMITS.max_gap_s]))
     return there.at(run == np.bincount(run, there.found).argmax())
 

@@ -18,7 +18,9 @@ from sordino.fingerprints.params import VideoParams
 
 GAP_S = 64  # between references on the axis: a query may begin so long before the reference does
 MIN_BITS = 16
-SPARSE_BITS = 3  # eight times as many terms as landmarks
+SPARSE_BITS = 3  # eight times as many terms as landmarks ...
+TAG_BITS = 4  # ... of which sixteen share a bucket: most are empty
+CROWDED = 32  # postings of a bucket, from which on a search is faster than going through them
 BLOCK_BITS = 6  # of every 64th landmark the frame is noted
 UNITS = 1 << 15  # of a place: two widths of the picture are 65,536
 
@@ -28,7 +30,8 @@ class VideoIndex:
     """
     References' landmarks, by word; every array may be a read-only memory map.
 
-    `starts` uint32[2^bits + 1] into `postings` uint32[m]: rows of the landmarks whose words end in these bits.
+    A term is the lowest bits of a word. `starts` uint32[n_buckets + 1] into `postings` uint32[m], the rows of landmarks,
+    and `tags` uint8[m]: the term's lowest bits, ascending within a bucket, which is named by the others (`run`).
     `words` uint64[m], `x`, `y` and `size` uint16[m] in `UNITS` of a width: the landmarks, frame by frame. `rows`
     uint32[n_frames + 1]: where the landmarks of each frame begin; `blocks` uint32[m / 64]: the frame of every 64th one.
     `times_s` and `until_s` float32[n_frames]: when each was shown first and last; `cells` int32[n_frames]: the second of
@@ -38,6 +41,7 @@ class VideoIndex:
 
     starts: NDArray[np.uint32]
     postings: NDArray[np.uint32]
+    tags: NDArray[np.uint8]
     words: NDArray[np.uint64]
     x: NDArray[np.uint16]
     y: NDArray[np.uint16]
@@ -55,7 +59,7 @@ class VideoIndex:
     @property
     def bits(self) -> int:
         """How many of a word's bits are a term."""
-        return (len(self.starts) - 1).bit_length() - 1
+        return (len(self.starts) - 1).bit_length() - 1 + TAG_BITS
 
     def places(self, rows: slice) -> NDArray[np.float64]:
         """Return x, y and size of some landmarks, in widths of the picture: float64[k, 3]."""
@@ -110,10 +114,10 @@ def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
         rows[here.start + 1 : here.stop + 1] = filled + p.starts[1:][there]
         filled = mine.stop
     bits = min(params.index_bits, max(MIN_BITS, math.ceil(math.log2(max(1, n_landmarks))) + SPARSE_BITS))
-    starts, postings = _sorted(words, bits)
+    starts, postings, tags = _sorted(words, bits - TAG_BITS)
     blocks = np.searchsorted(rows, np.arange(0, n_landmarks, 1 << BLOCK_BITS), side="right") - 1
     return VideoIndex(
-        starts, postings, words, *places, rows, blocks.astype(np.uint32), times_s, until_s, cells, frames, bases,
+        starts, postings, tags, words, *places, rows, blocks.astype(np.uint32), times_s, until_s, cells, frames, bases,
         durations_s, heights,
     )  # fmt: skip
 
@@ -125,16 +129,44 @@ def length_s(p: VideoPrint) -> int:
 
 @njit(cache=True, nogil=True)
 def _sorted(words, bits):  # type: ignore[no-untyped-def]
-    """Return the starts and the postings of the terms: a counting sort, which keeps the order of the landmarks."""
-    starts, postings = np.zeros((1 << bits) + 1, np.uint32), np.empty(len(words), np.uint32)
-    mask = np.uint64((1 << bits) - 1)
+    """Return where the buckets begin, the postings and their tags: two counting sorts, by tag and then by bucket."""
+    by_tag, tag_mask = np.zeros((1 << TAG_BITS) + 1, np.int64), np.uint64((1 << TAG_BITS) - 1)
+    starts = np.zeros((1 << bits) + 1, np.uint32)
     for word in words:
-        starts[np.int64(word & mask) + 1] += np.uint32(1)
-    for term in range(1 << bits):
-        starts[term + 1] += starts[term]
-    cursor = starts[:-1].copy()
+        by_tag[np.int64(word & tag_mask) + 1] += 1
+        starts[_bucket(word, bits) + 1] += np.uint32(1)
+    by_tag = np.cumsum(by_tag)
+    for bucket in range(1 << bits):
+        starts[bucket + 1] += starts[bucket]
+    tagged, cursor = np.empty(len(words), np.uint32), starts[:-1].copy()
     for row in range(len(words)):
-        term = np.int64(words[row] & mask)
-        postings[cursor[term]] = row
-        cursor[term] += np.uint32(1)
-    return starts, postings
+        tag = np.int64(words[row] & tag_mask)
+        tagged[by_tag[tag]] = row
+        by_tag[tag] += 1
+    postings, tags = np.empty(len(words), np.uint32), np.empty(len(words), np.uint8)
+    for row in tagged:
+        bucket = _bucket(words[row], bits)
+        postings[cursor[bucket]], tags[cursor[bucket]] = row, np.uint8(words[row] & tag_mask)
+        cursor[bucket] += np.uint32(1)
+    return starts, postings, tags
+
+
+@njit(cache=True, nogil=True)
+def _bucket(word, bits):  # type: ignore[no-untyped-def]
+    return np.int64((word >> np.uint64(TAG_BITS)) & np.uint64((1 << bits) - 1))
+
+
+@njit(cache=True, nogil=True)
+def run(starts, tags, term):  # type: ignore[no-untyped-def]
+    """Return where a term's postings begin and end."""
+    bucket, tag = term >> TAG_BITS, np.uint8(term & ((1 << TAG_BITS) - 1))
+    first, end = np.int64(starts[bucket]), np.int64(starts[bucket + 1])
+    if end - first > CROWDED:
+        within = tags[first:end]
+        return first + np.searchsorted(within, tag), first + np.searchsorted(within, tag, side="right")
+    while first < end and tags[first] < tag:
+        first += 1
+    stop = first
+    while stop < end and tags[stop] == tag:
+        stop += 1
+    return first, stop

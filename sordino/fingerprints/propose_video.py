@@ -13,12 +13,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sordino.fingerprints.index_video import BLOCK_BITS, UNITS, VideoIndex
+from sordino.fingerprints.index_video import BLOCK_BITS, UNITS, VideoIndex, run
 from sordino.fingerprints.model import VideoQuery
 from sordino.fingerprints.video import MIRRORED
 
 COMMON = 300  # landmarks with the same term, from which on it says nothing
-PROBES = (0b0000, 0b0001, 0b0010, 0b0100, 0b0011, 0b1000, 0b0101, 0b0110, 0b0111)  # which of the least sure signs change
+PROBES = (
+    0b0000,
+    0b0001,
+    0b0010,
+    0b0100,
+    0b0011,
+    0b1000,
+    0b0101,
+    0b0110,
+    0b0111,
+)  # which of the least sure signs change
 PLACES = 200  # seconds that are looked at closely
 PAIRS = 150  # at each of them, at most
 SCALES = (0.15, 6.0)  # of the copy, in widths of the reference's picture
@@ -66,12 +76,12 @@ def propose(index: VideoIndex, look: Look, frames: Sequence[int], start_s: float
     after_s = np.rint(p.times_s[frames] - start_s).astype(np.int64)
     seconds = np.repeat(after_s, np.diff(p.starts)[frames])
     terms = _terms(look.words[rows], look.query.unsure[rows], index.bits)
-    votes = _vote(index.starts, index.postings, index.rows, index.blocks, index.cells, terms, seconds, int(index.bases[-1]))
+    mine, theirs, voted, weights = _read(
+        index.starts, index.postings, index.tags, index.rows, index.blocks, index.cells, terms, seconds
+    )
+    votes = np.bincount(voted, weights, minlength=int(index.bases[-1]))
     fullest = _fullest(votes, PLACES)
-    agreeing, poses = _agree(
-        index.starts, index.postings, index.rows, index.blocks, index.cells, terms, seconds,
-        index.x, index.y, index.size, look.places[rows], fullest, len(votes),
-    )  # fmt: skip
+    agreeing, poses = _agree(mine, theirs, voted, index.x, index.y, index.size, look.places[rows], fullest, len(votes))
     order = np.argsort(-agreeing, kind="stable")
     order = order[agreeing[order] > 0]
     return Candidates(fullest[order], poses[order], agreeing[order])
@@ -98,75 +108,76 @@ def _frame(row, rows, blocks):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _vote(starts, postings, rows, blocks, cells, terms, seconds, n_seconds):  # type: ignore[no-untyped-def]
-    """Return what each second has of votes: float32[n_seconds]."""
-    votes = np.zeros(n_seconds, np.float32)
-    for i in range(terms.shape[0]):
-        for k in range(terms.shape[1]):
-            first, stop = starts[terms[i, k]], starts[terms[i, k] + 1]
-            if first < stop <= first + COMMON:
-                weight = np.float32(1 / np.sqrt(np.float32(stop - first)))
-                for at in range(first, stop):
-                    votes[cells[_frame(postings[at], rows, blocks)] - seconds[i]] += weight
-    return votes
+def _read(starts, postings, tags, rows, blocks, cells, terms, seconds):  # type: ignore[no-untyped-def]
+    """
+    Return the pairs that the terms find: the query's landmark, the reference's, the second they vote for, the weight.
+
+    Postings are far from each other in memory: they are read once.
+    """
+    firsts, stops, n = np.empty(terms.size, np.int64), np.empty(terms.size, np.int64), 0
+    for k, term in enumerate(terms.flat):
+        firsts[k], stops[k] = run(starts, tags, term)
+        if stops[k] - firsts[k] > COMMON:
+            stops[k] = firsts[k]
+        n += stops[k] - firsts[k]
+    mine, theirs = np.empty(n, np.int32), np.empty(n, np.uint32)
+    voted, weights = np.empty(n, np.int32), np.empty(n, np.float32)
+    n = 0
+    for k in range(terms.size):
+        for at in range(firsts[k], stops[k]):
+            mine[n], theirs[n] = k // terms.shape[1], postings[at]
+            voted[n] = cells[_frame(postings[at], rows, blocks)] - seconds[mine[n]]
+            weights[n] = 1 / np.sqrt(np.float32(stops[k] - firsts[k]))
+            n += 1
+    return mine, theirs, voted, weights
 
 
-def _fullest(votes: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+def _fullest(votes: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     """Return the `n` seconds with the most votes, with those beside them, that are maxima."""
-    sums = np.convolve(votes, np.ones(3, np.float32), "same")
+    sums = np.convolve(votes, np.ones(3), "same")
     maxima = np.flatnonzero((sums[1:-1] > 0) & (sums[1:-1] >= sums[:-2]) & (sums[1:-1] > sums[2:])) + 1
     return np.asarray(maxima[np.argsort(-sums[maxima], kind="stable")[:n]], dtype=np.int64)
 
 
 @njit(cache=True, nogil=True)
-def _agree(  # type: ignore[no-untyped-def]
-    starts, postings, rows, blocks, cells, terms, seconds, x, y, size, places, fullest, n_seconds
-):
+def _agree(mine, theirs, voted, x, y, size, places, fullest, n_seconds):  # type: ignore[no-untyped-def]
     """Return for each of some seconds how many pairs agree, int64[k], and on which pose, float64[k, 3]."""
     slots, n_pairs = np.zeros(n_seconds, np.int32), np.zeros(len(fullest), np.int64)
     for k in range(len(fullest) - 1, -1, -1):  # the fuller ones last: they keep what they share with others
         slots[max(0, fullest[k] - 1) : fullest[k] + 2] = k + 1
-    mine, theirs = np.empty((len(fullest), PAIRS), np.int64), np.empty((len(fullest), PAIRS), np.int64)
-    for i in range(terms.shape[0]):
-        for k in range(terms.shape[1]):
-            first, stop = starts[terms[i, k]], starts[terms[i, k] + 1]
-            if first < stop <= first + COMMON:
-                for at in range(first, stop):
-                    slot = slots[cells[_frame(postings[at], rows, blocks)] - seconds[i]] - 1
-                    if slot >= 0 and n_pairs[slot] < PAIRS:
-                        mine[slot, n_pairs[slot]], theirs[slot, n_pairs[slot]] = i, postings[at]
-                        n_pairs[slot] += 1
+    pairs = np.empty((len(fullest), PAIRS, 6))
+    for k in range(len(voted)):
+        slot = slots[voted[k]] - 1
+        if slot >= 0 and n_pairs[slot] < PAIRS:
+            j, pair = theirs[k], pairs[slot, n_pairs[slot]]
+            pair[:3] = places[mine[k]]
+            pair[3], pair[4], pair[5] = x[j] / UNITS, y[j] / UNITS, size[j] / UNITS
+            n_pairs[slot] += 1
     agreeing, poses = np.zeros(len(fullest), np.int64), np.zeros((len(fullest), 3))
     for slot in range(len(fullest)):
-        n = n_pairs[slot]
-        pairs = np.empty((n, 6))
-        for k in range(n):
-            i, j = mine[slot, k], theirs[slot, k]
-            pairs[k, :3] = places[i]
-            pairs[k, 3], pairs[k, 4], pairs[k, 5] = x[j] / UNITS, y[j] / UNITS, size[j] / UNITS
-        agreeing[slot] = _largest(pairs, poses[slot])
+        agreeing[slot] = _largest(pairs[slot, : n_pairs[slot]], poses[slot])
     return agreeing, poses
 
 
 @njit(cache=True, nogil=True)
 def _largest(pairs, pose):  # type: ignore[no-untyped-def]
     """Count the largest set of pairs with a pose in common, each spot of the reference's picture once; fill in that pose."""
-    most, seen = 0, np.zeros((SPOTS, 2 * SPOTS), np.int64)
+    most, seen = 0, np.zeros(2 * SPOTS * SPOTS, np.int64)
+    scales, spots = pairs[:, 2] / pairs[:, 5], np.empty(len(pairs), np.int64)
+    for k in range(len(pairs)):
+        spots[k] = min(int(pairs[k, 4] * SPOTS), 2 * SPOTS - 1) * SPOTS + min(int(pairs[k, 3] * SPOTS), SPOTS - 1)
     for a in range(len(pairs)):
-        scale = pairs[a, 2] / pairs[a, 5]
+        scale = scales[a]
         if not SCALES[0] <= scale <= SCALES[1]:
             continue
         x, y, n = pairs[a, 0] - scale * pairs[a, 3], pairs[a, 1] - scale * pairs[a, 4], 0
         for b in range(len(pairs)):
-            ratio = pairs[b, 2] / pairs[b, 5] / scale
-            if not 1 / SAME_SCALE <= ratio <= SAME_SCALE:
+            if seen[spots[b]] == a + 1 or not scale / SAME_SCALE <= scales[b] <= scale * SAME_SCALE:
                 continue
             dx, dy = pairs[b, 3] - pairs[a, 3], pairs[b, 4] - pairs[a, 4]
-            off = NEAR + FAR * scale * np.sqrt(dx * dx + dy * dy)
-            fits = abs(pairs[b, 0] - scale * pairs[b, 3] - x) < off and abs(pairs[b, 1] - scale * pairs[b, 4] - y) < off
-            column, row = min(int(pairs[b, 3] * SPOTS), SPOTS - 1), min(int(pairs[b, 4] * SPOTS), 2 * SPOTS - 1)
-            if fits and seen[column, row] != a + 1:
-                seen[column, row] = a + 1
+            off = NEAR + FAR * scale * max(abs(dx), abs(dy))
+            if abs(pairs[b, 0] - scale * pairs[b, 3] - x) < off and abs(pairs[b, 1] - scale * pairs[b, 4] - y) < off:
+                seen[spots[b]] = a + 1
                 n += 1
         if n > most:
             most = n

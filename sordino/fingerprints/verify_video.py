@@ -126,7 +126,9 @@ def _distinct(words, places, starts, height, their_words, x, y, size, rows, pair
         low, high = np.int64(rows[pairs[k, 1]]), np.int64(rows[pairs[k, 1] + 1])
         theirs, there = _places(x, y, size, low, high), their_words[low:high]
         cells, of = _cells(places[first:stop], height), np.empty((high - low, 2), np.int64)
-        n = _seen(words[first:stop], places[first:stop], height, cells, there, theirs, maps[k], _radius(maps[k], -1), of)
+        n = _seen(
+            words[first:stop], places[first:stop], height, cells, there, theirs, maps[k], _radius(maps[k], -1), of
+        )
         for j in of[:n, 1]:
             column, row = min(int(theirs[j, 0] * SPOTS), SPOTS - 1), min(int(theirs[j, 1] * SPOTS), 4 * SPOTS - 1)
             kind = np.int64(there[j] & np.uint64((1 << KIND_BITS) - 1))

@@ -149,9 +149,7 @@ def _resized(picture: NDArray[np.uint8], scale: float, how: int) -> NDArray[np.u
     return _resized_to(picture, width, height, how)
 
 
-def _resized_to(
-    picture: NDArray[np.uint8], width: int, height: int, how: int = cv2.INTER_AREA
-) -> NDArray[np.uint8]:
+def _resized_to(picture: NDArray[np.uint8], width: int, height: int, how: int = cv2.INTER_AREA) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), dtype=np.uint8)
 
 
@@ -195,7 +193,9 @@ def _corners(level: NDArray[np.uint8], n: int) -> NDArray[np.float32]:
     inside = ((found >= MARGIN) & (found < np.array([width, height]) - MARGIN)).all(axis=1)
     corners = found[inside]
     columns, rows = GRID if width >= height else GRID[::-1]
-    cell = (corners[:, 0] * columns / width).astype(np.int64) + columns * (corners[:, 1] * rows / height).astype(np.int64)
+    cell = (corners[:, 0] * columns / width).astype(np.int64) + columns * (corners[:, 1] * rows / height).astype(
+        np.int64
+    )
     order = np.argsort(-_strengths(level, corners), kind="stable")
     return corners[order[_spread(cell[order], columns * rows, n, math.ceil(CROWD * n / (columns * rows)))]]
 

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sordino.fingerprints import audio, video
+from sordino.fingerprints import audio
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import AudioPrint, Match, Track, VideoPrint
-from sordino.fingerprints.params import VideoParams
+from sordino.fingerprints.video import Describer
 from sordino.pipelines import acoustid
-from sordino.pipelines.media import Frame, Limits, Pcm, decode
+from sordino.pipelines.media import Limits, Pcm, decode
 
-FRAMES_AT_ONCE = 256  # described together, so that a long film's pictures are never in memory at once
 EXCERPT_S = 60  # of a new reference, looked up to see whether the recording is already there
 SAME_SPEED = 0.01
 
@@ -55,10 +54,9 @@ class ReferencePrints:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Content:
-    """Decoded media: mono int16 sound at the catalogue's rate, and the descriptors of its pictures."""
+    """Decoded media: mono int16 sound at the catalogue's rate; its pictures are described while they come."""
 
     pcm: NDArray[np.int16]
-    video: VideoPrint
     audio_s: float
     video_s: float
     warnings: tuple[str, ...]
@@ -70,9 +68,11 @@ def analyse(path: Path, catalogue: Catalogue, expected: Sequence[Match] = (), li
 
     Raises MediaError and DecoderMissing.
     """
-    content = _read(path, catalogue, limits or Limits(), mirrored=True)
+    pictures = Describer(catalogue.video_params, finer=True)
+    content = _read(path, catalogue, limits or Limits(), pictures)
     sound = audio.query_print(content.pcm, catalogue.audio_params) if content.audio_s else None
-    matches = catalogue.find(sound, content.video if content.video_s else None, expected)
+    seen = pictures.query(content.video_s) if content.video_s else None
+    matches = catalogue.find(sound, seen, expected)
     return Report(tuple(matches), content.audio_s, content.video_s, content.warnings)
 
 
@@ -82,7 +82,8 @@ def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) ->
 
     Raises MediaError and DecoderMissing.
     """
-    content = _read(path, catalogue, limits or Limits(), mirrored=False)
+    pictures = Describer(catalogue.video_params, finer=False)
+    content = _read(path, catalogue, limits or Limits(), pictures)
     params = catalogue.audio_params
     excerpt = audio.query_print(content.pcm[: EXCERPT_S * params.sample_rate], params)
     found = catalogue.find(excerpt, None) if content.audio_s else []
@@ -92,7 +93,7 @@ def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) ->
         print_ = None  # a jingle: it has landmarks, but is too short for Chromaprint
     return ReferencePrints(
         audio.reference_print(content.pcm, params),
-        content.video,
+        pictures.reference(content.video_s),
         print_,
         content.audio_s,
         content.video_s,
@@ -101,38 +102,14 @@ def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) ->
     )
 
 
-def _read(path: Path, catalogue: Catalogue, limits: Limits, *, mirrored: bool) -> _Content:
-    sample_rate, params = catalogue.audio_params.sample_rate, catalogue.video_params
+def _read(path: Path, catalogue: Catalogue, limits: Limits, describer: Describer) -> _Content:
     sound: list[NDArray[np.int16]] = []
-    pictures: list[VideoPrint] = []
-    waiting: list[Frame] = []
-    with decode(path, sample_rate=sample_rate, frames_per_s=params.frames_per_s, limits=limits) as decoding:
+    rate, params = catalogue.audio_params.sample_rate, catalogue.video_params
+    with decode(path, sample_rate=rate, frames_per_s=params.frames_per_s, limits=limits) as decoding:
         for item in decoding:
             if isinstance(item, Pcm):
                 sound.append(item.samples)
-                continue
-            waiting.append(item)
-            if len(waiting) == FRAMES_AT_ONCE:
-                pictures.append(_described(waiting, params, mirrored))
-                waiting = []
-    pictures.append(_described(waiting, params, mirrored))
+            else:
+                describer.add(item.time_s, item.luma)
     pcm = np.concatenate([np.empty(0, np.int16), *sound])
-    seen = _joined(pictures, decoding.video_s)
-    return _Content(pcm, seen, decoding.audio_s, decoding.video_s, decoding.warnings)
-
-
-def _described(frames: Sequence[Frame], params: VideoParams, mirrored: bool) -> VideoPrint:
-    times_s = np.array([f.time_s for f in frames], np.float64)
-    end_s = float(times_s[-1]) if len(times_s) else 0.0
-    return video.fingerprint(times_s, (f.luma for f in frames), end_s, params, mirrored=mirrored)
-
-
-def _joined(prints: Sequence[VideoPrint], duration_s: float) -> VideoPrint:
-    mirrored = [p.mirrored for p in prints if p.mirrored is not None]
-    return VideoPrint(
-        prints[0].params,
-        duration_s,
-        np.concatenate([p.times_s for p in prints]),
-        np.concatenate([p.hashes for p in prints]),
-        np.concatenate(mirrored) if mirrored else None,
-    )
+    return _Content(pcm, decoding.audio_s, decoding.video_s, decoding.warnings)
