@@ -14,6 +14,7 @@ from sordino.fingerprints.params import VideoParams
 from sordino.pipelines import acoustid
 from sordino.pipelines.media import Frame, Limits, Pcm, decode
 
+FRAME_SIDE = 320  # pixels; the longer one
 FRAMES_AT_ONCE = 256  # described together, so that a long film's pictures are never in memory at once
 EXCERPT_S = 60  # of a new reference, looked up to see whether the recording is already there
 SAME_SPEED = 0.01
@@ -106,7 +107,9 @@ def _read(path: Path, catalogue: Catalogue, limits: Limits, *, mirrored: bool) -
     sound: list[NDArray[np.int16]] = []
     pictures: list[VideoPrint] = []
     waiting: list[Frame] = []
-    with decode(path, sample_rate=sample_rate, frames_per_s=params.frames_per_s, limits=limits) as decoding:
+    with decode(
+        path, sample_rate=sample_rate, frames_per_s=params.frames_per_s, frame_side=FRAME_SIDE, limits=limits
+    ) as decoding:
         for item in decoding:
             if isinstance(item, Pcm):
                 sound.append(item.samples)
