@@ -260,7 +260,16 @@ def test_no_open_files_are_left(clips: Path) -> None:
     assert psutil.Process().num_fds() == before
 
 
-@pytest.mark.parametrize("options", [{"sample_rate": 0}, {"frames_per_s": 0}, {"audio": False, "video": False}, {"frame_side": 15}, {"frame_side": 1281}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sample_rate": 0},
+        {"frames_per_s": 0},
+        {"audio": False, "video": False},
+        {"frame_side": 15},
+        {"frame_side": 1281},
+    ],
+)
 def test_requests_that_make_no_sense(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="can't decode to"):
         decode("any.mp4", limits=Limits(), **options)  # type: ignore[arg-type]
