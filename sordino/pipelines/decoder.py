@@ -258,10 +258,11 @@ class Child:
                 if (left_s := began + patience_s - time.monotonic()) <= 0:
                     raise DecoderTooSlow
                 ready = [key.fileobj for key, _ in self._selector.select(left_s)]
+                output = os.read(self._stdout.fileno(), 1 << 18) if self._stdout in ready else None
                 self._listen()
-                if self._stdout in ready:
-                    if output := os.read(self._stdout.fileno(), 1 << 18):
-                        return output
+                if output:
+                    return output
+                if output is not None:
                     self._selector.unregister(self._stdout)
             self.status = self._process.wait(max(1.0, began + patience_s - time.monotonic()))
         except subprocess.TimeoutExpired:

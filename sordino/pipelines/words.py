@@ -27,6 +27,7 @@ class Words:
     picture: tuple[int, int] = (0, 0)  # size of the largest picture that was refused
     errors: list[str] = field(default_factory=list)  # distinct, in order
     not_started: str | None = None  # why, in the words of prlimit or the loader
+    _listed: bool = False  # the file's tracks have been listed; our own come next
     _rest: bytes = b""
 
     def feed(self, data: bytes) -> None:
@@ -55,7 +56,9 @@ class Words:
             hours, minutes, seconds, start = match.groups()
             self.claimed_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds) if hours else 0.0
             self.start_s = float(start or 0)
-        elif match := _STREAM.match(text):
+        elif text.startswith("Output #"):
+            self._listed = True
+        elif not self._listed and (match := _STREAM.match(text)):
             self.kinds.add(match[1])
 
     def _take_error(self, text: str) -> None:
