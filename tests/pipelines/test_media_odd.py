@@ -1,4 +1,4 @@
-"""Odd pictures and damaged ones: what frames show, and when, is looked at, whether all are decoded or keyframes only."""
+"""Odd pictures and damaged ones, decoded all or keyframes only: what frames show is looked at, and when."""
 
 from pathlib import Path
 
@@ -35,6 +35,14 @@ def brightness(luma: np.ndarray) -> list[list[int]]:
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "5", "-pix_fmt")
 LOSSLESS = ("-c:v", "ffv1", "-pix_fmt")
 
+PRORES = ("-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le")
+VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-pix_fmt", "yuva420p")
+AV1 = ("-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-g", "5")
+HEVC_10 = ("-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le")
+PQ = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
+HLG = ("-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-colorspace", "bt2020nc")
+MPEG2_FIELDS = ("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-top", "1")
+
 ODD = [
     pytest.param("a.mkv", (*X264, "yuv444p"), (63, 47), id="odd sides"),
     pytest.param("a.avi", ("-c:v", "mpeg4", "-q:v", "2"), (33, 17), id="odd sides, MPEG-4"),
@@ -46,15 +54,15 @@ ODD = [
     pytest.param("a.mov", ("-c:v", "png", "-pix_fmt", "rgb48be"), (64, 48), id="PNG, 16 bits a colour"),
     pytest.param("a.mov", ("-c:v", "png", "-pix_fmt", "rgba"), (64, 48), id="PNG with alpha"),
     pytest.param("a.mov", ("-c:v", "qtrle", "-pix_fmt", "argb"), (64, 48), id="QuickTime animation with alpha"),
-    pytest.param("a.mov", ("-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"), (64, 48), id="ProRes 4444 with alpha"),
-    pytest.param("a.webm", ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-pix_fmt", "yuva420p"), (64, 48), id="VP9 with alpha"),
-    pytest.param("a.mkv", ("-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-g", "5"), (64, 48), id="AV1"),
+    pytest.param("a.mov", PRORES, (64, 48), id="ProRes 4444 with alpha"),
+    pytest.param("a.webm", VP9, (64, 48), id="VP9 with alpha"),
+    pytest.param("a.mkv", AV1, (64, 48), id="AV1"),
     pytest.param("a.mkv", (*X264, "yuvj420p", "-vf", "scale=out_range=full"), (64, 48), id="full range"),
-    pytest.param("a.mkv", ("-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le", "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc"), (64, 48), id="HDR: PQ, BT.2020"),
-    pytest.param("a.mkv", (*X264, "yuv420p", "-color_trc", "arib-std-b67", "-color_primaries", "bt2020"), (64, 48), id="HDR: HLG"),
-    pytest.param("a.ts", ("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-top", "1", "-q:v", "2"), (64, 64), id="interlaced MPEG-2"),
+    pytest.param("a.mkv", (*HEVC_10, *PQ), (64, 48), id="HDR: PQ"),
+    pytest.param("a.mkv", (*HEVC_10, *HLG), (64, 48), id="HDR: HLG"),
+    pytest.param("a.ts", (*MPEG2_FIELDS, "-q:v", "2"), (64, 64), id="interlaced MPEG-2"),
     pytest.param("a.mkv", (*X264, "yuv420p", "-x264-params", "tff=1"), (64, 64), id="interlaced H.264"),
-]  # fmt: skip
+]
 
 
 @BOTH
@@ -74,6 +82,17 @@ def test_odd_pictures_are_seen_as_they_are(
         (top_left, *others), bottom = brightness(frame.luma)
         assert top_left > 215
         assert max(*others, *bottom) < 30
+
+
+@BOTH
+@pytest.mark.parametrize(("coder", "pixels"), [("png", "rgba"), ("qtrle", "argb")])
+def test_alpha_hides_nothing(tmp_path: Path, coder: str, pixels: str, keyframes: bool) -> None:
+    """What lies under transparent pixels is seen, as players show it that know no alpha."""
+    see_through = ("-vf", "format=rgba,colorchannelmixer=aa=0", "-c:v", coder, "-pix_fmt", pixels)
+    path = synth.clip(tmp_path / "a.mov", None, corner(), *see_through, fps=FPS)
+    (top_left, *others), bottom = brightness(decoded(path, keyframes)[1][0].luma)
+    assert top_left > 215
+    assert max(*others, *bottom) < 30
 
 
 @BOTH
@@ -102,8 +121,7 @@ def test_one_pixel(tmp_path: Path, pixels: str, keyframes: bool) -> None:
 def test_both_fields_are_in_a_frame(tmp_path: Path, keyframes: bool) -> None:
     frames = np.full((6, 64, 64), DARK, np.uint8)
     frames[:, ::2] = BRIGHT  # the upper field
-    options = ("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-top", "1", "-q:v", "1", "-g", "3")
-    path = synth.clip(tmp_path / "a.ts", None, frames, *options, fps=25)
+    path = synth.clip(tmp_path / "a.ts", None, frames, *MPEG2_FIELDS, "-q:v", "1", "-g", "3", fps=25)
     luma = decoded(path, keyframes)[1][0].luma
     assert luma[::2].min() > 200
     assert luma[1::2].max() < 50
