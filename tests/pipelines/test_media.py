@@ -241,22 +241,24 @@ def test_names_that_mean_something_to_ffmpeg_are_just_names(clips: Path, monkeyp
         assert decoded(Path(name))[0].audio_s == pytest.approx(0.2), name
 
 
-def test_an_abandoned_decoding_leaves_no_process(clips: Path) -> None:
+@pytest.mark.parametrize("keyframes", [False, True])
+def test_an_abandoned_decoding_leaves_no_process(clips: Path, keyframes: bool) -> None:
     path = planted(clips / "a.ts")
     before = set(psutil.Process().children(recursive=True))
-    with decode(path, frames_per_s=FPS) as decoding:
+    with decode(path, frames_per_s=FPS, keyframes=keyframes) as decoding:
         next(decoding)
         assert set(psutil.Process().children(recursive=True)) > before
     assert set(psutil.Process().children(recursive=True)) <= before
 
 
-def test_no_open_files_are_left(clips: Path) -> None:
+@pytest.mark.parametrize("keyframes", [False, True])
+def test_no_open_files_are_left(clips: Path, keyframes: bool) -> None:
     path, bad = planted(clips / "a.ts"), synth.text(clips / "text.mp4")
     before = psutil.Process().num_fds()
     for _ in range(3):
-        decoded(path)
+        decoded(path, keyframes=keyframes)
         with pytest.raises(MediaError):
-            decoded(bad)
+            decoded(bad, keyframes=keyframes)
     assert psutil.Process().num_fds() == before
 
 
