@@ -15,7 +15,7 @@ from sordino.fingerprints import video
 from sordino.fingerprints.model import AudioPrint, VideoPrint
 from sordino.monitor.home import Home
 from sordino.monitor.works import Ownership, Reference, Work
-from sordino.pipelines import messages
+from sordino.pipelines import analyse, messages
 from sordino.pipelines.fetch import local_media
 from sordino.pipelines.media import Frame, decode
 from sordino.pipelines.prefixes import parse_prefixes
@@ -107,7 +107,7 @@ def _encoded(film: Path, start_s: float, sound: NDArray[np.float32], height: int
 @cache
 def _decoded(film: Path) -> tuple[NDArray[np.float64], list[NDArray[np.uint8]], float]:
     """Return times and luminance of a film's frames, and its duration; kept, as it is described from several sides."""
-    with decode(film, audio=False) as decoding:
+    with decode(film, audio=False, frame_side=analyse.FRAME_SIDE) as decoding:
         frames = [item for item in decoding if isinstance(item, Frame)]
     return np.array([f.time_s for f in frames]), [f.luma for f in frames], decoding.video_s
 

@@ -105,7 +105,8 @@ def _stages(segment: LiveSegment, home: Home, costs: Costs) -> None:
     """Take the route apart: the same calls as `analyse` makes, one by one; then `analyse` itself."""
     catalogue = home.catalogue
     with costs.of("decode"):
-        items = list(decode(segment.path, frames_per_s=catalogue.video_params.frames_per_s, limits=home.segment_limits))
+        rate = catalogue.video_params.frames_per_s
+        items = list(decode(segment.path, frames_per_s=rate, frame_side=analyse.FRAME_SIDE, limits=home.segment_limits))
     pcm = np.concatenate([item.samples for item in items if isinstance(item, Pcm)])
     frames = [item for item in items if isinstance(item, Frame)]
     with costs.of("fingerprint sound"):

@@ -219,7 +219,7 @@ def _aligned(
 
 
 def _hits(look: Look, index: VideoIndex, seen: Views) -> tuple[Hits, NDArray[np.int64]]:
-    """Return when what was seen is shown here and there, and the view that each hit is of; ordered by the query's time."""
+    """Return when what was seen is shown here and there, in order of the query's time, and the view that each hit is of."""
     p, evidence = look.query.landmarks, _evidence(seen)
     rows, mine_s, theirs_s = [], [], []
     for row, (frame, other) in enumerate(seen.frames):
@@ -261,7 +261,7 @@ def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:
 
 
 def _looked_for(ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Views) -> Views:
-    """Compare all frames beside a line, at the pose that was seen next to them, and keep the longest run of those seen."""
+    """Compare all frames beside a line, in the pose seen next to them, and keep the longest run of those that are seen."""
     p = look.query.landmarks
     frames = np.arange(len(p.times_s))
     near = _nearest(p, frames, seen)
@@ -275,7 +275,7 @@ def _looked_for(ordinal: int, look: Look, index: VideoIndex, line: Line, seen: V
 
 
 def _evidence(seen: Views) -> NDArray[np.float64]:
-    """Weigh each view: a frame of the query counts alike wherever it is, and most for the frame that shows most of it."""
+    """Weigh each view: a frame of the query counts alike everywhere, and most for the frame that shows most of it."""
     most = np.zeros(int(seen.frames[:, 0].max()) + 1)
     np.maximum.at(most, seen.frames[:, 0], seen.found)
     return np.asarray(CLEAR * (seen.found / most[seen.frames[:, 0]]) ** SHARP)

@@ -43,7 +43,7 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Reference time = offset_s + speed x query time; of several, each with its own time, `offset_s` may be float64[n]."""
+    """Reference time = offset_s + speed x query time; `offset_s` may be float64[n], for as many times."""
 
     offset_s: Any
     speed: float

@@ -30,12 +30,12 @@ class VideoIndex:
     """
     References' landmarks, by word; every array may be a read-only memory map.
 
-    A term is the lowest bits of a word. `starts` uint32[n_buckets + 1] into `postings` uint32[m], the rows of landmarks,
-    and `tags` uint8[m]: the term's lowest bits, ascending within a bucket, which is named by the others (`run`).
+    A term is the lowest bits of a word. `starts` uint32[n_buckets + 1] into `postings` uint32[m], the rows of
+    landmarks, and `tags` uint8[m]: the term's lowest bits, ascending within a bucket, which the others name (`run`).
     `words` uint64[m], `x`, `y` and `size` uint16[m] in `UNITS` of a width: the landmarks, frame by frame. `rows`
     uint32[n_frames + 1]: where the landmarks of each frame begin; `blocks` uint32[m / 64]: the frame of every 64th one.
-    `times_s` and `until_s` float32[n_frames]: when each was shown first and last; `cells` int32[n_frames]: the second of
-    the axis at the first. `frames` int64[n_references + 1]: where each reference's frames begin; `bases`
+    `times_s` and `until_s` float32[n_frames]: when each was shown first and last; `cells` int32[n_frames]: the second
+    of the axis at the first. `frames` int64[n_references + 1]: where each reference's frames begin; `bases`
     int64[n_references + 1]: where it begins on the axis, in seconds; `durations_s` and `heights` float64[n_references].
     """
 

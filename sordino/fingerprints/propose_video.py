@@ -59,6 +59,8 @@ def looks(query: VideoQuery) -> tuple[Look, Look]:
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
     """
+    Where a window may lie, in which pose.
+
     `seconds` int64[k] of the axis at which the window would begin; `poses` float64[k, 3]: scale, and x and y of the
     reference's corner in the query's picture; `agreeing` int64[k]: spots of the reference's picture that this pose
     explains.
@@ -161,7 +163,7 @@ def _agree(mine, theirs, voted, x, y, size, places, fullest, n_seconds):  # type
 
 @njit(cache=True, nogil=True)
 def _largest(pairs, pose):  # type: ignore[no-untyped-def]
-    """Count the largest set of pairs with a pose in common, each spot of the reference's picture once; fill in that pose."""
+    """Count the largest set of pairs with a pose in common, each spot of the reference once; fill in that pose."""
     most, seen = 0, np.zeros(2 * SPOTS * SPOTS, np.int64)
     scales, spots = pairs[:, 2] / pairs[:, 5], np.empty(len(pairs), np.int64)
     for k in range(len(pairs)):

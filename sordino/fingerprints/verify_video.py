@@ -1,8 +1,8 @@
 """
 Candidates to evidence: how many of a reference frame's landmarks a query's frame shows where they should be.
 
-A pose maps the reference's picture into the query's. It is refined on the landmarks that it explains, from one scale and
-a shift to an affine map: a camera stands askew, a picture is squeezed.
+A pose maps the reference's picture into the query's. It is refined on the landmarks that it explains, from one scale
+and a shift to an affine map: a camera stands askew, a picture is squeezed.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ EDGE = 0.02  # widths: landmarks so near the query's edge are not found
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
     """
-    Pairs of a query's frame and an index's, one a row of `frames` int64[k, 2], and what of the one is seen in the other.
+    Pairs of a query's frame and an index's, rows of `frames` int64[k, 2], and what of the one is seen in the other.
 
     `found` int64[k] landmarks are where they should be; `maps` float64[k, 2, 3] from the reference's picture into the
     query's; `spread` float64[k]: what they span of the reference's picture or, if that is more, of the query's: an
@@ -186,7 +186,7 @@ def _cells(places, height):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs):  # type: ignore[no-untyped-def]
-    """Pair each reference landmark in view with the query's most alike within a radius; return how many pairs there are."""
+    """Pair each reference landmark in view with the query's most alike within a radius; return how many there are."""
     starts, rows = cells
     scale = np.sqrt(abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0]))
     finest = places[:, 2].min() if len(places) else 1.0

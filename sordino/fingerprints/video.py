@@ -3,8 +3,8 @@ Pictures to landmarks: corners, each with a word of 63 bits that says how its su
 
 A word is the signs of the low frequencies of a square patch, as PDQ's hash is of a whole picture (Facebook, "The
 TMK+PDQF video-hashing algorithm and the PDQ image-hashing algorithm", 2019). The DCT makes them nearly independent, so
-words spread evenly over an index, and its smallest coefficients tell which signs a copy may have otherwise. In a mirror,
-the odd horizontal frequencies change their signs: mirrored pictures cost nothing.
+words spread evenly over an index, and its smallest coefficients tell which signs a copy may have otherwise. In a
+mirror, the odd horizontal frequencies change their signs: mirrored pictures cost nothing.
 """
 
 import math
@@ -31,7 +31,7 @@ COARSE = (40, 24)  # cells, across and down, by whose means pictures are compare
 SAME = 4  # ... where none differs by so many grey levels, the picture has not changed ...
 STILL_S = 10.0  # ... but is described again after so long: a vote then is not far off
 GRID = (8, 5)  # along the longer and the shorter side: landmarks are spread over the picture ...
-CROWD = 3.0  # ... none of its cells has more than so many times its share
+CROWDS = (1.5, 1.0)  # ... no cell of a reference, or of a query, has more than so many times its share
 
 
 def _zigzag() -> NDArray[np.int64]:
@@ -49,13 +49,15 @@ class Describer:
     """
     Describes frames as they come, so that they need not be in memory together.
 
-    `finer`: as a query, in which what was copied may be a small part of the picture.
+    `finer`: as a query, in which what was copied may be a small part of the picture. Of larger pictures than `side`
+    pixels no more is seen.
     """
 
     def __init__(self, params: VideoParams | None = None, *, finer: bool) -> None:
         self._params = params or VideoParams()
-        self._side = self._params.query_side if finer else self._params.reference_side
+        self.side = self._params.query_side if finer else self._params.reference_side
         self._n_landmarks = self._params.query_landmarks if finer else self._params.reference_landmarks
+        self._crowd = CROWDS[finer]
         self._last: NDArray[np.int16] | None = None  # what of the last picture others are compared with
         self._heights: list[float] = []
         self._times_s: list[float] = []
@@ -73,13 +75,13 @@ class Describer:
         """
         if not math.isfinite(time_s) or (self._until_s and time_s < self._until_s[-1]):
             raise ValueError("frame times must be finite and ascending")
-        picture = _reduced(frame, self._side)
+        picture = _reduced(frame, self.side)
         coarse = _resized_to(picture, *COARSE).astype(np.int16)
         if self._last is not None and time_s < self._times_s[-1] + STILL_S and np.abs(coarse - self._last).max() < SAME:
             self._until_s[-1] = time_s
             return
         self._last = coarse
-        places, patches = landmarks(picture, self._n_landmarks)
+        places, patches = landmarks(picture, self._n_landmarks, self._crowd)
         spectrum = _spectrum(patches)
         self._heights.append(picture.shape[0] / picture.shape[1])
         self._times_s.append(time_s)
@@ -153,9 +155,9 @@ def _resized_to(picture: NDArray[np.uint8], width: int, height: int, how: int = 
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), dtype=np.uint8)
 
 
-def landmarks(picture: NDArray[np.uint8], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def landmarks(picture: NDArray[np.uint8], n: int, crowd: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
-    Find at most `n` corners of a picture, at several scales and spread over it.
+    Find about `n` corners of a picture, at several scales and spread over it.
 
     Returns their places float32[k, 3] (x, y and the size of a pixel of their level, all in widths of the picture) and
     the patches around them, float32[k, CELLS, CELLS]. Corners are FAST's (Rosten and Drummond, "Machine learning for
@@ -166,7 +168,7 @@ def landmarks(picture: NDArray[np.uint8], n: int) -> tuple[NDArray[np.float32], 
     shares = np.array([STEP**-k for k in range(len(levels))])
     places, patches = [np.empty((0, 3), np.float32)], [np.empty((0, CELLS, CELLS), np.float32)]
     for level, share in zip(levels, np.rint(n * shares / shares.sum()).astype(int), strict=True):
-        corners = _corners(level, share)
+        corners = _corners(level, share, crowd)
         size = 1 / level.shape[1]
         places.append(np.column_stack([corners * size, np.full(len(corners), size)]).astype(np.float32))
         patches.append(_patches(level, corners))
@@ -186,7 +188,7 @@ def _detector() -> cv2.FastFeatureDetector:
     return cv2.FastFeatureDetector.create(CONTRAST, True)
 
 
-def _corners(level: NDArray[np.uint8], n: int) -> NDArray[np.float32]:
+def _corners(level: NDArray[np.uint8], n: int, crowd: float) -> NDArray[np.float32]:
     """Return x and y of at most `n` corners, float32[k, 2] in pixels: the clearest, but in no cell too many."""
     height, width = level.shape
     found = np.asarray(cv2.KeyPoint.convert(_detector().detect(level)), dtype=np.float32).reshape(-1, 2)
@@ -197,7 +199,7 @@ def _corners(level: NDArray[np.uint8], n: int) -> NDArray[np.float32]:
         np.int64
     )
     order = np.argsort(-_strengths(level, corners), kind="stable")
-    return corners[order[_spread(cell[order], columns * rows, n, math.ceil(CROWD * n / (columns * rows)))]]
+    return corners[order[_spread(cell[order], columns * rows, n, math.ceil(crowd * n / (columns * rows)))]]
 
 
 @njit(cache=True, nogil=True)

@@ -105,7 +105,9 @@ def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) ->
 def _read(path: Path, catalogue: Catalogue, limits: Limits, describer: Describer) -> _Content:
     sound: list[NDArray[np.int16]] = []
     rate, params = catalogue.audio_params.sample_rate, catalogue.video_params
-    with decode(path, sample_rate=rate, frames_per_s=params.frames_per_s, limits=limits) as decoding:
+    with decode(
+        path, sample_rate=rate, frames_per_s=params.frames_per_s, frame_side=describer.side, limits=limits
+    ) as decoding:
         for item in decoding:
             if isinstance(item, Pcm):
                 sound.append(item.samples)
