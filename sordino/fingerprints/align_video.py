@@ -219,7 +219,7 @@ def _aligned(
 
 
 def _hits(look: Look, index: VideoIndex, seen: Views) -> tuple[Hits, NDArray[np.int64]]:
-    """Return when what was seen is shown here and there, in order of the query's time, and the view that each hit is of."""
+    """Return when what was seen is shown here and there, by the query's time, and the view that each hit is of."""
     p, evidence = look.query.landmarks, _evidence(seen)
     rows, mine_s, theirs_s = [], [], []
     for row, (frame, other) in enumerate(seen.frames):
@@ -261,7 +261,7 @@ def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:
 
 
 def _looked_for(ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Views) -> Views:
-    """Compare all frames beside a line, in the pose seen next to them, and keep the longest run of those that are seen."""
+    """Compare all frames beside a line, in the pose seen next to them, and keep the longest run of those seen."""
     p = look.query.landmarks
     frames = np.arange(len(p.times_s))
     near = _nearest(p, frames, seen)

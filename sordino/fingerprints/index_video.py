@@ -99,7 +99,7 @@ def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
         frames[k + 1], bases[k + 1] = n_frames, bases[k] + length_s(p)
     if n_landmarks > np.iinfo(np.uint32).max:
         raise ValueError(f"too much for one index: {durations_s.sum() / 3600:.0f} hours")
-    words, places = np.empty(n_landmarks, np.uint64), np.empty((3, n_landmarks), np.uint16)
+    words, (x, y, size) = np.empty(n_landmarks, np.uint64), np.empty((3, n_landmarks), np.uint16)
     times_s, until_s = np.empty(n_frames, np.float32), np.empty(n_frames, np.float32)
     cells = np.empty(n_frames, np.int32)
     rows = np.zeros(n_frames + 1, np.uint32)
@@ -107,7 +107,7 @@ def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
     for k, p in enumerate(prints):
         mine, there = slice(filled, filled + len(p.words)), np.diff(p.starts) > 0
         words[mine] = p.words
-        places[:, mine] = np.rint(p.places.T * UNITS).clip(0, np.iinfo(np.uint16).max)
+        x[mine], y[mine], size[mine] = np.rint(p.places.T * UNITS).clip(0, np.iinfo(np.uint16).max)
         here = slice(int(frames[k]), int(frames[k + 1]))
         times_s[here], until_s[here] = p.times_s[there], p.until_s[there]
         cells[here] = bases[k] + p.times_s[there].astype(np.int64)
@@ -117,8 +117,8 @@ def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
     starts, postings, tags = _sorted(words, bits - TAG_BITS)
     blocks = np.searchsorted(rows, np.arange(0, n_landmarks, 1 << BLOCK_BITS), side="right") - 1
     return VideoIndex(
-        starts, postings, tags, words, *places, rows, blocks.astype(np.uint32), times_s, until_s, cells, frames, bases,
-        durations_s, heights,
+        starts, postings, tags, words, x, y, size, rows, blocks.astype(np.uint32), times_s, until_s, cells, frames,
+        bases, durations_s, heights,
     )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def _sorted(words, bits):  # type: ignore[no-untyped-def]
         tagged[by_tag[tag]] = row
         by_tag[tag] += 1
     postings, tags = np.empty(len(words), np.uint32), np.empty(len(words), np.uint8)
-    for row in tagged:
+    for row in tagged:  # type: ignore[assignment]
         bucket = _bucket(words[row], bits)
         postings[cursor[bucket]], tags[cursor[bucket]] = row, np.uint8(words[row] & tag_mask)
         cursor[bucket] += np.uint32(1)

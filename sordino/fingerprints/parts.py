@@ -55,7 +55,7 @@ class Part:
     def lengths(self) -> NDArray[np.int64]:
         """Return how much each reference takes, as `length` tells."""
         per_s = index.SECOND_FRAMES
-        return np.maximum(np.diff(self.audio.bases), per_s * np.diff(self.video.bases))
+        return np.asarray(np.maximum(np.diff(self.audio.bases), per_s * np.diff(self.video.bases)))
 
 
 def length(prints: Prints) -> int:

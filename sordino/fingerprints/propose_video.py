@@ -6,7 +6,6 @@ the axis at which the query would begin. Rare words count more. Only at the seco
 are looked at as pairs, and the largest set that one scale and one shift explain is counted (a Hough transform).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +70,7 @@ class Candidates:
     agreeing: NDArray[np.int64]
 
 
-def propose(index: VideoIndex, look: Look, frames: Sequence[int], start_s: float) -> Candidates:
+def propose(index: VideoIndex, look: Look, frames: NDArray[np.int64], start_s: float) -> Candidates:
     """Return where the references have the most of some of a query's frames, of a window from `start_s` on."""
     p = look.query.landmarks
     rows = np.concatenate([np.arange(p.starts[k], p.starts[k + 1]) for k in frames])
@@ -81,7 +80,7 @@ def propose(index: VideoIndex, look: Look, frames: Sequence[int], start_s: float
     mine, theirs, voted, weights = _read(
         index.starts, index.postings, index.tags, index.rows, index.blocks, index.cells, terms, seconds
     )
-    votes = np.bincount(voted, weights, minlength=int(index.bases[-1]))
+    votes = np.asarray(np.bincount(voted, weights, minlength=int(index.bases[-1])), np.float64)
     fullest = _fullest(votes, PLACES)
     agreeing, poses = _agree(mine, theirs, voted, index.x, index.y, index.size, look.places[rows], fullest, len(votes))
     order = np.argsort(-agreeing, kind="stable")

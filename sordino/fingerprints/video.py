@@ -157,7 +157,7 @@ def _resized_to(picture: NDArray[np.uint8], width: int, height: int, how: int = 
 
 def landmarks(picture: NDArray[np.uint8], n: int, crowd: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
-    Find about `n` corners of a picture, at several scales and spread over it.
+    Find at most `n` corners of a picture, at several scales and spread over it.
 
     Returns their places float32[k, 3] (x, y and the size of a pixel of their level, all in widths of the picture) and
     the patches around them, float32[k, CELLS, CELLS]. Corners are FAST's (Rosten and Drummond, "Machine learning for
@@ -167,7 +167,7 @@ def landmarks(picture: NDArray[np.uint8], n: int, crowd: float) -> tuple[NDArray
     levels = list(_levels(picture))
     shares = np.array([STEP**-k for k in range(len(levels))])
     places, patches = [np.empty((0, 3), np.float32)], [np.empty((0, CELLS, CELLS), np.float32)]
-    for level, share in zip(levels, np.rint(n * shares / shares.sum()).astype(int), strict=True):
+    for level, share in zip(levels, (n * shares / shares.sum()).astype(int), strict=True):
         corners = _corners(level, share, crowd)
         size = 1 / level.shape[1]
         places.append(np.column_stack([corners * size, np.full(len(corners), size)]).astype(np.float32))
@@ -195,11 +195,10 @@ def _corners(level: NDArray[np.uint8], n: int, crowd: float) -> NDArray[np.float
     inside = ((found >= MARGIN) & (found < np.array([width, height]) - MARGIN)).all(axis=1)
     corners = found[inside]
     columns, rows = GRID if width >= height else GRID[::-1]
-    cell = (corners[:, 0] * columns / width).astype(np.int64) + columns * (corners[:, 1] * rows / height).astype(
-        np.int64
-    )
+    cell = (corners * [columns / width, rows / height]).astype(np.int64) @ [1, columns]
     order = np.argsort(-_strengths(level, corners), kind="stable")
-    return corners[order[_spread(cell[order], columns * rows, n, math.ceil(crowd * n / (columns * rows)))]]
+    taken = order[_spread(cell[order], columns * rows, n, math.ceil(crowd * n / (columns * rows)))]
+    return np.asarray(corners[taken])
 
 
 @njit(cache=True, nogil=True)
