@@ -33,6 +33,8 @@ OWN_SPEED = 1.05  # times as much another speed has to explain
 SPREAD = 0.08  # of the reference's or of the query's picture: a logo is smaller in both
 CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
 SHARP = 4.0  # ... and less by this power of how well others are
+ASTRAY = 0.04  # widths of the copy, by which maps of one copy differ
+AGREES = 0.3
 STEP_S = 0.5  # a picture that stays is looked for so often
 MAX_LOG10_FALSE_POSITIVE = -3.0
 CHANCE = (6.0, 3.0)  # distinct landmarks that one in one, and for each decade fewer, unrelated queries reach
@@ -206,7 +208,7 @@ def _aligned(
             mine = _looked_for(ordinal, look, index, line, mine)
             if not len(mine.found):
                 break
-            line = _line(_hits(look, index, mine)[0], line)
+            line = _line(_hits(look, index, mine, _agreement(mine, float(index.heights[ordinal])))[0], line)
         explained = _beside(hits, line)
         if len(mine.found):
             span = _span(look.query.landmarks, mine)
@@ -218,9 +220,26 @@ def _aligned(
         seen = seen.at(np.setdiff1d(np.arange(len(seen.found)), gone))
 
 
-def _hits(look: Look, index: VideoIndex, seen: Views) -> tuple[Hits, NDArray[np.int64]]:
+def _agreement(seen: Views, their_height: float) -> NDArray[np.float64]:
+    """
+    Return how well each view's map agrees with the one that most agree with: float64[k], 1 as that one and 0 far off it.
+
+    A copy lies where it lies. Where the camera moves, frames at the wrong time look as much alike, but shifted; and
+    what two films have in common alone, an emblem that flies past, has another map in each frame.
+    """
+    quarters = np.array([[x, y * their_height, 1.0] for x in (0.25, 0.75) for y in (0.25, 0.75)])
+    placed = (seen.maps @ quarters.T).reshape(len(seen.maps), -1)
+    size = np.sqrt(np.abs(np.linalg.det(seen.maps[:, :, :2])))
+    off = np.abs(placed[:, None] - placed).max(axis=2) / (ASTRAY * size)
+    close = np.exp(-(off**2))
+    return np.asarray(close[np.argmax(close @ _evidence(seen))])
+
+
+def _hits(
+    look: Look, index: VideoIndex, seen: Views, weights: NDArray[np.float64] | None = None
+) -> tuple[Hits, NDArray[np.int64]]:
     """Return when what was seen is shown here and there, by the query's time, and the view that each hit is of."""
-    p, evidence = look.query.landmarks, _evidence(seen)
+    p, evidence = look.query.landmarks, _evidence(seen) * (1.0 if weights is None else weights)
     rows, mine_s, theirs_s = [], [], []
     for row, (frame, other) in enumerate(seen.frames):
         here = _steps(float(p.times_s[frame]), float(p.until_s[frame]))
@@ -293,8 +312,12 @@ def _alignment(
     number: int, ordinal: int, look: Look, index: VideoIndex, line: Line, span: Span, seen: Views, hours: float
 ) -> VideoAlignment:
     mapped = Span(float(max(0.0, line.at(span.start_s))), float(max(0.0, line.at(span.end_s))))
-    score = distinct(index, look, seen.at(_one_each(seen)))
-    region = _region(look, seen, float(index.heights[ordinal]))
+    height = float(index.heights[ordinal])
+    agreeing = seen.at(_agreement(seen, height) > AGREES)
+    best = agreeing.at(_one_each(agreeing))
+    # Something small that moves is seen all over the picture in the end, but not in any frame.
+    score = distinct(index, look, best) * min(1.0, float(np.median(best.spread)) / SPREAD) ** 2
+    region = _region(look, agreeing, height)
     return VideoAlignment(
         number, ordinal, span, mapped, line.speed, look.mirrored, region, float(score), _log10_chance(score, hours)
     )
@@ -306,7 +329,7 @@ def _one_each(seen: Views) -> NDArray[np.int64]:
     return order[np.unique(seen.frames[order, 0], return_index=True)[1]]
 
 
-def _log10_chance(score: int, hours: float) -> float:
+def _log10_chance(score: float, hours: float) -> float:
     """Return log10 of the chance that a query without the work has such a score: the more hours, the more."""
     at, decade = CHANCE
     more = max(0.0, math.log10(max(hours, 1e-9) / SEARCHED_HOURS))
