@@ -89,8 +89,8 @@ def decode(
     frame_side
         Pixels of the frames' longer side, 16 to 1280. Smaller pictures are not enlarged.
     keyframes
-        Frames of keyframes only, at a tenth of the cost: there are fewer of them, their times and `video_s` stay the
-        same. Decoders that can't leave pictures out (of AV1, say) give the others, too.
+        Frames of keyframes only, at a quarter of the cost or less: there are fewer of them, their times and `video_s`
+        stay the same. Decoders that can't leave pictures out (of AV1, say) give the others, too.
 
     Returns
     -------
