@@ -166,6 +166,10 @@ class Decoding:
     def _decode(self) -> Generator[Pcm | Frame, None, None]:
         with _open(self._path) as file:
             first = yield from self._run(file, self._want)
+            if self._want.keyframes and first.kinds and not self._delivered_s:
+                # ffmpeg copies no track that tells too little of itself, but may decode it; or no keyframe could be.
+                self._want = replace(self._want, keyframes=False)
+                first = yield from self._run(file, self._want)
             errors = first.errors
             both = self._want.audio and self._want.video and first.kinds == {"Audio", "Video"}
             if both and not self._delivered_s:
