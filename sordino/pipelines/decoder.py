@@ -83,7 +83,7 @@ def command(want: Want, limits: Limits, file: int, clock: int | None = None) -> 
         max_pixels=limits.pixels,
         threads=limits.threads,
         # AVI has no presentation times, and a decoder that sees keyframes only gives them the next one's.
-        **({"skip_frame:v": "nokey", "fflags": "+genpts"} if clock else {}),
+        **({"skip_frame:v": "nokey", "fflags": "+genpts"} if clock is not None else {}),
     )
     sinks = [_media_output(source, want, limits, clock)]
     if clock is not None:

@@ -89,8 +89,8 @@ def decode(
     frame_side
         Pixels of the frames' longer side, 16 to 1280. Smaller pictures are not enlarged.
     keyframes
-        Frames of keyframes only, at a tenth of the cost: there are fewer of them, their times and `video_s` stay the
-        same. Decoders that can't leave pictures out (of AV1, say) give the others, too.
+        Frames of keyframes only, at a quarter of the cost or less: there are fewer of them, their times and `video_s`
+        stay the same. Decoders that can't leave pictures out (of AV1, say) give the others, too.
 
     Returns
     -------
@@ -166,6 +166,10 @@ class Decoding:
     def _decode(self) -> Generator[Pcm | Frame, None, None]:
         with _open(self._path) as file:
             first = yield from self._run(file, self._want)
+            if self._want.keyframes and first.kinds and not self._delivered_s:
+                # ffmpeg copies no track that tells too little of itself, but may decode it; or no keyframe could be.
+                self._want = replace(self._want, keyframes=False)
+                first = yield from self._run(file, self._want)
             errors = first.errors
             both = self._want.audio and self._want.video and first.kinds == {"Audio", "Video"}
             if both and not self._delivered_s:
