@@ -16,23 +16,30 @@ from sordino.fingerprints.chain_video import Hits, Limits, Line
 from sordino.fingerprints.index_video import VideoIndex
 from sordino.fingerprints.model import Region, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.propose_video import Look, looks, propose
-from sordino.fingerprints.verify_video import Views, distinct, joined, verify
+from sordino.fingerprints.verify_video import Views, distinct, joined, verify, verify_as_mapped
 from sordino.fingerprints.video import STILL_S
 
 WINDOW_S = 10.0
 HOP_S = 5.0
 GLIMPSES = 8  # frames of a window that propose, and are compared first
-CANDIDATES = 8  # of a window that are compared ...
-OF_ONE = 3  # ... of one reference
+CANDIDATES = 20  # of a window that are compared ...
+OF_ONE = 4  # ... of one reference
 AGREEING = 4  # pairs of landmarks that a candidate has
 AROUND_S = 2.0  # of the reference to each side, with which a frame is compared
 FOUND = 6  # landmarks of a view, where they span so much of a picture: few of unrelated pictures are
 EXPECTED = 5  # and of one where a line is already known
-BESIDE_S = 1.0  # that line
-OWN_SPEED = 1.05  # times as much another speed has to explain
+BESIDE_S = 1.5  # that line
+NEAR_S = 1.0  # a view so far from a line speaks for it no more
+OWN_SPEED = 1.15  # times as much another speed has to explain
 SPREAD = 0.08  # of the reference's or of the query's picture: a logo is smaller in both
 CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
 SHARP = 4.0  # ... and less by this power of how well others are
+MAPPED = 3  # landmarks of a view where the map is known, too ...
+MAPPED_SPREAD = 0.02  # ... that span so much: an emblem in a corner spans less
+STILL = 0.6  # of what is seen is seen some seconds off: the camera stands still, so ...
+MINUTE_S = 60.0  # ... it is looked so far to each side ...
+CLEARLY = 1.03  # ... whether as much more is seen there
+MODES = 4  # maps that are tried
 ASTRAY = 0.04  # widths of the copy, by which maps of one copy differ
 AGREES = 0.3
 STEP_S = 0.5  # a picture that stays is looked for so often
@@ -164,14 +171,21 @@ def _compared(
     around_s: float,
 ) -> Views:
     """Compare frames, each in its pose, with those of the reference that are shown when they should be."""
+    pairs, of = _beside_line(look, index, ordinal, frames, line, around_s)
+    return verify(index, look, pairs, poses[of])
+
+
+def _beside_line(
+    look: Look, index: VideoIndex, ordinal: int, frames: NDArray[np.int64], line: Line, around_s: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pair frames with those of the reference shown when they should be, int64[k, 2]; also which frame each pair has."""
     p = look.query.landmarks
     others = [
         _shown(index, ordinal, from_s - around_s, until_s + around_s)
         for from_s, until_s in zip(line.at(p.times_s[frames]), line.at(p.until_s[frames]), strict=True)
     ]
     of = np.repeat(np.arange(len(frames)), [len(o) for o in others])
-    pairs = np.stack([frames[of], np.concatenate([np.empty(0, np.int64), *others])], axis=1)
-    return verify(index, look, pairs, poses[of])
+    return np.stack([frames[of], np.concatenate([np.empty(0, np.int64), *others])], axis=1), of
 
 
 def _shown(index: VideoIndex, ordinal: int, from_s: float, until_s: float) -> NDArray[np.int64]:
@@ -197,6 +211,8 @@ def _aligned(
     number: int, ordinal: int, look: Look, index: VideoIndex, seen: Views, hours: float
 ) -> Iterator[VideoAlignment]:
     """Yield the lines through what was seen, the one with the most first; each frame of the query is explained once."""
+    p, height = look.query.landmarks, float(index.heights[ordinal])
+    free = np.arange(len(p.times_s))
     while len(seen.found):
         hits, of = _hits(look, index, seen)
         chain = chain_video.best_chain(hits, LIMITS)[1]
@@ -205,24 +221,29 @@ def _aligned(
         line = chain_video.consensus(chain, LIMITS)
         mine = seen.at(np.unique(of[_beside(hits, line)]))
         for _ in range(2):
-            mine = _looked_for(ordinal, look, index, line, mine)
+            mine = _looked_for(ordinal, look, index, free, line, mine)
             if not len(mine.found):
                 break
-            line = _line(_hits(look, index, mine, _agreement(mine, float(index.heights[ordinal])))[0], line)
-        explained = _beside(hits, line)
+            line = _line(_hits(look, index, mine, _agreement(mine, height)[1])[0], line)
+        else:
+            line, mine = _as_mapped(ordinal, look, index, free, line, mine)
+            if (better := _elsewhere(ordinal, look, index, line, mine)) != line:
+                line, mine = _as_mapped(ordinal, look, index, free, better, mine)
         if len(mine.found):
-            span = _span(look.query.landmarks, mine)
-            explained |= (hits.query_s >= span.start_s) & (hits.query_s <= span.end_s)
+            span = _span(p, mine)
             found = _alignment(number, ordinal, look, index, line, span, mine, hours)
             if found.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
                 yield found
-        gone = np.unique(of[explained]) if explained.any() else of[:1]
-        seen = seen.at(np.setdiff1d(np.arange(len(seen.found)), gone))
+                free = free[(p.until_s[free] < span.start_s) | (p.times_s[free] > span.end_s)]
+        left = np.isin(seen.frames[:, 0], free)
+        left[of[_beside(hits, line)]] = False
+        left[of[0]] = False  # so that it ends
+        seen = seen.at(left)
 
 
-def _agreement(seen: Views, their_height: float) -> NDArray[np.float64]:
+def _agreement(seen: Views, their_height: float) -> tuple[list[int], NDArray[np.float64]]:
     """
-    Return how well each view's map agrees with the one that most agree with: float64[k], 1 as that one and 0 far off it.
+    Return views of different maps that most others agree with, and how well all agree with the first: float64[k], 0 to 1.
 
     A copy lies where it lies. Where the camera moves, frames at the wrong time look as much alike, but shifted; and
     what two films have in common alone, an emblem that flies past, has another map in each frame.
@@ -230,9 +251,69 @@ def _agreement(seen: Views, their_height: float) -> NDArray[np.float64]:
     quarters = np.array([[x, y * their_height, 1.0] for x in (0.25, 0.75) for y in (0.25, 0.75)])
     placed = (seen.maps @ quarters.T).reshape(len(seen.maps), -1)
     size = np.sqrt(np.abs(np.linalg.det(seen.maps[:, :, :2])))
-    off = np.abs(placed[:, None] - placed).max(axis=2) / (ASTRAY * size)
-    close = np.exp(-(off**2))
-    return np.asarray(close[np.argmax(close @ _evidence(seen))])
+    close = np.exp(-((np.abs(placed[:, None] - placed).max(axis=2) / (ASTRAY * size)) ** 2))
+    together = close @ _evidence(seen)
+    modes: list[int] = []
+    while len(modes) < MODES and together.max() > 0:
+        modes.append(int(together.argmax()))
+        together[close[modes[-1]] > AGREES] = 0.0
+    return modes, close[modes[0]]
+
+
+def _as_mapped(
+    ordinal: int, look: Look, index: VideoIndex, frames: NDArray[np.int64], line: Line, seen: Views
+) -> tuple[Line, Views]:
+    """
+    Look once more beside a line, at frames with the same map, and fit the line to what is seen so.
+
+    That tells times more sharply, and finds frames of which little can be seen. Of the maps that views agree with, the
+    one that shows most is the right one. Where the camera that recorded it moved, each shows less than half of what was
+    seen, which then is left as it is.
+    """
+    most, best = _shows(seen) / 2, (line, seen)
+    for mode in _agreement(seen, float(index.heights[ordinal]))[0]:
+        pairs, _ = _beside_line(look, index, ordinal, frames, line, BESIDE_S)
+        views = verify_as_mapped(index, look, pairs, seen.maps[mode])
+        there = _longest_run(look, views.at((views.found >= MAPPED) & (views.spread >= MAPPED_SPREAD)))
+        if _shows(there) > most:
+            most, best = _shows(there), (_line(_hits(look, index, there)[0], line), there)
+    return best
+
+
+def _elsewhere(ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Views) -> Line:
+    """
+    Return the line moved to where most is seen, at its own speed.
+
+    Where a camera stands still, all seconds look alike but for what walks by: then those of a minute to each side are
+    compared, with a few frames.
+    """
+    map_ = seen.maps[_agreement(seen, float(index.heights[ordinal]))[0][0]]
+    frames = _some(np.unique(seen.frames[:, 0]), GLIMPSES)
+    times_s = look.query.landmarks.times_s[frames]
+    middle_s = float(times_s.mean())
+    straight = Line(line.at(middle_s) - middle_s, 1.0)
+    here = slice(int(index.frames[ordinal]), int(index.frames[ordinal + 1]))
+
+    def shown(about: Line, moves_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        at_s = about.at(times_s) + moves_s[:, None]
+        others = here.start + np.searchsorted(index.until_s[here], at_s.ravel() - STEP_S / 2)
+        pairs = np.stack([np.tile(frames, len(moves_s)), others.clip(here.start, here.stop - 1)], axis=1)
+        found = verify_as_mapped(index, look, pairs, map_).found.reshape(at_s.shape)
+        outside = (at_s < index.times_s[here.start] - STEP_S) | (at_s > index.until_s[here.stop - 1] + STEP_S)
+        return np.asarray(np.where(outside, 0, found).sum(axis=1))
+
+    aside, own, other = shown(line, np.array([-AROUND_S, 0.0, AROUND_S]))
+    if max(aside, other) < STILL * own:
+        return line
+    moves_s = np.arange(-MINUTE_S, MINUTE_S + STEP_S, STEP_S)
+    most = shown(straight, moves_s)
+    enough = CLEARLY * own if line.speed == 1 else own / OWN_SPEED
+    return Line(float(straight.offset_s + moves_s[most.argmax()]), 1.0) if most.max() > enough else line
+
+
+def _shows(seen: Views) -> float:
+    """Count the landmarks found in each frame of the query where most are."""
+    return float(seen.found[_one_each(seen)].sum())
 
 
 def _hits(
@@ -265,9 +346,9 @@ def _line(hits: Hits, about: Line) -> Line:
     """
     middle_s = float(np.mean(hits.query_s))
     speeds = np.concatenate([[1.0], about.speed * np.linspace(0.9, 1.1, 41)])[:, None, None]
-    offsets_s = about.at(middle_s) + np.linspace(-1.0, 1.0, 41)[None, :, None] - speeds * middle_s
+    offsets_s = about.at(middle_s) + np.linspace(-BESIDE_S, BESIDE_S, 61)[None, :, None] - speeds * middle_s
     off_s = np.abs(offsets_s + speeds * hits.query_s - hits.reference_s)
-    near = hits.evidence * np.maximum(0.0, 1 - off_s / BESIDE_S)
+    near = hits.evidence * np.maximum(0.0, 1 - off_s / NEAR_S)
     firsts = np.flatnonzero(np.diff(hits.query_s, prepend=-np.inf) > 0)
     explained = np.maximum.reduceat(near, firsts, axis=2).sum(axis=2)
     explained[0] *= OWN_SPEED
@@ -279,18 +360,23 @@ def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:
     return np.asarray(np.abs(hits.reference_s - line.at(hits.query_s)) <= 2 * LIMITS.tolerance_s)
 
 
-def _looked_for(ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Views) -> Views:
-    """Compare all frames beside a line, in the pose seen next to them, and keep the longest run of those seen."""
-    p = look.query.landmarks
-    frames = np.arange(len(p.times_s))
-    near = _nearest(p, frames, seen)
+def _looked_for(
+    ordinal: int, look: Look, index: VideoIndex, frames: NDArray[np.int64], line: Line, seen: Views
+) -> Views:
+    """Compare frames beside a line, in the pose seen next to them, and keep the longest run of those that are seen."""
+    near = _nearest(look.query.landmarks, frames, seen)
     views = _compared(look, index, ordinal, frames, line, _poses(seen.maps[near]), BESIDE_S)
-    there = views.at(_clear(views, EXPECTED))
-    if not len(there.found):
-        return there
-    gap_s = p.times_s[there.frames[1:, 0]] - p.until_s[there.frames[:-1, 0]]
+    return _longest_run(look, views.at(_clear(views, EXPECTED)))
+
+
+def _longest_run(look: Look, seen: Views) -> Views:
+    """Return the views of a stretch of the query without a gap: of that which shows most."""
+    if not len(seen.found):
+        return seen
+    p = look.query.landmarks
+    gap_s = p.times_s[seen.frames[1:, 0]] - p.until_s[seen.frames[:-1, 0]]
     run = np.cumsum(np.concatenate([[False], gap_s > LIMITS.max_gap_s]))
-    return there.at(run == np.bincount(run, there.found).argmax())
+    return seen.at(run == np.bincount(run, seen.found).argmax())
 
 
 def _evidence(seen: Views) -> NDArray[np.float64]:
@@ -313,7 +399,7 @@ def _alignment(
 ) -> VideoAlignment:
     mapped = Span(float(max(0.0, line.at(span.start_s))), float(max(0.0, line.at(span.end_s))))
     height = float(index.heights[ordinal])
-    agreeing = seen.at(_agreement(seen, height) > AGREES)
+    agreeing = seen.at(_agreement(seen, height)[1] > AGREES)
     best = agreeing.at(_one_each(agreeing))
     # Something small that moves is seen all over the picture in the end, but not in any frame.
     score = distinct(index, look, best) * min(1.0, float(np.median(best.spread)) / SPREAD) ** 2

@@ -26,7 +26,7 @@ ASKEW = 0.35  # shear, in scales
 SQUEEZED = 1.7
 GRID = 32  # cells a side, in which the query's landmarks are looked up
 SPOTS = 32  # places of the reference's picture that are told apart, from left to right
-KIND_BITS = 16  # of words that are told apart
+KINDS = 256  # of words that are counted: more say no more
 EDGE = 0.02  # widths: landmarks so near the query's edge are not found
 
 
@@ -66,14 +66,26 @@ def verify(index: VideoIndex, look: Look, pairs: NDArray[np.int64], poses: NDArr
 
     Each begins at its pose, float64[k, 3]: scale, and x and y of the reference's corner (`propose_video.Candidates`).
     """
-    p = look.query.landmarks
-    maps, spread, found = np.zeros((len(pairs), 2, 3)), np.zeros(len(pairs)), np.zeros(len(pairs), np.int64)
+    maps = np.zeros((len(pairs), 2, 3))
     maps[:, 0, 0] = maps[:, 1, 1] = poses[:, 0]
     maps[:, :, 2] = poses[:, 1:]
+    return _views(index, look, pairs, maps, refined=True)
+
+
+def verify_as_mapped(index: VideoIndex, look: Look, pairs: NDArray[np.int64], map_: NDArray[np.float64]) -> Views:
+    """Compare pairs of frames where the map is known, float64[2, 3]: chance hardly finds anything there."""
+    return _views(index, look, pairs, np.tile(map_, (len(pairs), 1, 1)), refined=False)
+
+
+def _views(
+    index: VideoIndex, look: Look, pairs: NDArray[np.int64], maps: NDArray[np.float64], *, refined: bool
+) -> Views:
+    p = look.query.landmarks
+    spread, found = np.zeros(len(pairs)), np.zeros(len(pairs), np.int64)
     heights = index.heights[np.searchsorted(index.frames, pairs[:, 1], side="right") - 1]
     _compare(
         look.words, look.places, p.starts, p.height, index.words, index.x, index.y, index.size, index.rows, heights,
-        pairs, maps, found, spread,
+        pairs, maps, found, spread, refined,
     )  # fmt: skip
     return Views(pairs, found, maps, spread)
 
@@ -95,7 +107,7 @@ def distinct(index: VideoIndex, look: Look, views: Views) -> int:
 
 @njit(cache=True, nogil=True)
 def _compare(  # type: ignore[no-untyped-def]
-    words, places, starts, height, their_words, x, y, size, rows, heights, pairs, maps, found, spread
+    words, places, starts, height, their_words, x, y, size, rows, heights, pairs, maps, found, spread, refined
 ):
     before, cells = -1, _cells(places[:0], height)
     for k in range(len(pairs)):
@@ -105,7 +117,7 @@ def _compare(  # type: ignore[no-untyped-def]
         low, high = np.int64(rows[pairs[k, 1]]), np.int64(rows[pairs[k, 1] + 1])
         found[k], spread[k] = _refine(
             words[first:stop], places[first:stop], height, cells,
-            their_words[low:high], _places(x, y, size, low, high), heights[k], maps[k],
+            their_words[low:high], _places(x, y, size, low, high), heights[k], maps[k], refined,
         )  # fmt: skip
 
 
@@ -119,7 +131,7 @@ def _places(x, y, size, low, high):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _distinct(words, places, starts, height, their_words, x, y, size, rows, pairs, maps):  # type: ignore[no-untyped-def]
-    spots, kinds = np.zeros((SPOTS, 4 * SPOTS), np.bool_), np.zeros(1 << KIND_BITS, np.bool_)
+    spots, kinds = np.zeros((SPOTS, 4 * SPOTS), np.bool_), np.empty(KINDS, np.uint64)
     n_spots, n_kinds = 0, 0
     for k in range(len(pairs)):
         first, stop = starts[pairs[k, 0]], starts[pairs[k, 0] + 1]
@@ -131,29 +143,36 @@ def _distinct(words, places, starts, height, their_words, x, y, size, rows, pair
         )
         for j in of[:n, 1]:
             column, row = min(int(theirs[j, 0] * SPOTS), SPOTS - 1), min(int(theirs[j, 1] * SPOTS), 4 * SPOTS - 1)
-            kind = np.int64(there[j] & np.uint64((1 << KIND_BITS) - 1))
             n_spots += not spots[column, row]
-            n_kinds += not kinds[kind]
-            spots[column, row] = kinds[kind] = True
+            spots[column, row] = True
+            if n_kinds < KINDS and _is_new(there[j], kinds[:n_kinds]):
+                kinds[n_kinds] = there[j]
+                n_kinds += 1
     return min(n_spots, n_kinds)
 
 
 @njit(cache=True, nogil=True)
-def _refine(words, places, height, cells, their_words, their_places, their_height, map_):  # type: ignore[no-untyped-def]
-    """Refine a map in place; return how many landmarks of the query it explains, and what they span."""
+def _is_new(word, kinds):  # type: ignore[no-untyped-def]
+    for kind in kinds:
+        if ones(word ^ kind) <= ALIKE:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _refine(words, places, height, cells, their_words, their_places, their_height, map_, refined):  # type: ignore[no-untyped-def]
+    """Return how many landmarks of the query a map explains, refined in place if so wished, and what they span."""
     pairs = np.empty((len(their_words), 2), np.int64)
-    found = 0
-    for step in range(len(RADII)):
+    found, last = 0, len(RADII) - 1
+    for step in range(0 if refined else last, len(RADII)):
         radius = _radius(map_, step)
         found = _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs)
-        if found < 4:
+        if found < (4 if refined else 1):
             return 0, 0.0
-        last = step == len(RADII) - 1
-        if not last and not _fit(places, their_places, pairs[:found], radius, step >= AFFINE and found >= 8, map_):
+        affine = step >= AFFINE and found >= 8
+        if step < last and not _fit(places, their_places, pairs[:found], radius, affine, map_):
             return 0, 0.0
     distinct = len(np.unique(pairs[:found, 0]))
-    if distinct < 4:
-        return 0, 0.0
     span = 1.0
     for axis in range(2):
         along = np.sort(their_places[pairs[:found, 1], axis])
