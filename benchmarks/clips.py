@@ -68,7 +68,18 @@ class Video:
     def of(cls, path: Path) -> "Video":
         """Probe a file."""
         entries = "stream=width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate:format=duration"
-        command = ["ffprobe", "-v", "error", "-select_streams", "V:0", "-show_entries", entries, "-of", "json", str(path)]
+        command = [
+            "ffprobe",
+            "-v",
+            "error",
+            "-select_streams",
+            "V:0",
+            "-show_entries",
+            entries,
+            "-of",
+            "json",
+            str(path),
+        ]
         said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         stream = said["streams"][0]
         shape = stream.get("sample_aspect_ratio", "1:1").replace(":", "/")
@@ -247,9 +258,7 @@ def render(
     return truth, {"height": height, "filler": filler.name, **change.parameters}
 
 
-def _between(
-    filler: Backdrop, before: int, after: int, change: Change, copied: Iterator[Picture]
-) -> Iterator[Picture]:
+def _between(filler: Backdrop, before: int, after: int, change: Change, copied: Iterator[Picture]) -> Iterator[Picture]:
     for k in range(before):
         yield filler.shown(change.size, k)
     for k, picture in enumerate(copied):

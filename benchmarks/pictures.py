@@ -86,7 +86,9 @@ def _clipped(corners: NDArray[np.float64], size: Size) -> tuple[float, float, fl
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def placed(size: Size, out: Size, place: Matrix, draw: Callable[[Picture, int], Picture], **parameters: float) -> Change:
+def placed(
+    size: Size, out: Size, place: Matrix, draw: Callable[[Picture, int], Picture], **parameters: float
+) -> Change:
     """Return a change that shows of pictures of `size` all that lands within the copy."""
     width, height = size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
@@ -96,7 +98,9 @@ def placed(size: Size, out: Size, place: Matrix, draw: Callable[[Picture, int], 
 def fitted(picture: Picture, size: Size) -> Picture:
     """Return a picture at another size."""
     shrinks = picture.shape[1] > size[0]
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(
+        cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8
+    )
 
 
 def filled(picture: Picture, size: Size) -> Picture:
@@ -296,9 +300,7 @@ def upright_crop(size: Size, rng: np.random.Generator, backdrops: Sequence[Backd
     width, height = size
     w = even(height * 9 / 16)
     x = (width - w) // 2
-    return placed(
-        size, (w, height), _scaling(-x, 0, 1), lambda picture, k: np.ascontiguousarray(picture[:, x : x + w])
-    )
+    return placed(size, (w, height), _scaling(-x, 0, 1), lambda picture, k: np.ascontiguousarray(picture[:, x : x + w]))
 
 
 def inset(share: float, *, moving: bool) -> Make:
@@ -317,9 +319,7 @@ def inset(share: float, *, moving: bool) -> Make:
             x=x / size[0],
             y=y / size[1],
         )
-        return Change(
-            size, change.draw, change.place, change.visible, {**change.parameters, "around": around.name}
-        )
+        return Change(size, change.draw, change.place, change.visible, {**change.parameters, "around": around.name})
 
     return make
 
