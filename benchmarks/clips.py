@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from benchmarks.pictures import Backdrop, Change, Make, Parameters, Picture, Siz
 from benchmarks.sounds import kept_as, write_array
 from benchmarks.video_judge import Truth
 from sordino.fingerprints.model import Region, Span
-from sordino.monitor.corpus import default_cache
 
 STRANGE = ("cup.mp4", "boswars_intro.ogg", "carphone_pristine.mp4")  # are never registered
 WORKS = {"trailer_bbb.mp4": "bbb.mp4"}  # shares its shots
@@ -150,7 +149,7 @@ ROWS = (
 UPSIDE_DOWN = Row("upside down", pictures.upside_down)
 
 
-@lru_cache(maxsize=1)
+@cache
 def videos() -> dict[str, Video]:
     """Return the films of the corpus that can be had, by name."""
     return {path.name: Video.of(path) for path in corpus.video()}
@@ -177,7 +176,7 @@ def frames(video: Video) -> NDArray[np.uint8]:
 
 
 def clips(n: int) -> list[Clip]:
-    """Return `n` clips, from all over each video in proportion to `CLIPS`; up to 40, the first ones of the same list."""
+    """Return `n` clips, from all over each video in proportion to `CLIPS`; up to 40, the first of the same list."""
     rng = np.random.default_rng(40)
     chosen = []
     for name, of_40 in CLIPS.items():
@@ -215,7 +214,7 @@ def _narrow(video: Video) -> Size:
 def query(row: Row, clip: Clip, k: int) -> Query:
     """Return a row's query number `k`, of this clip; it is rendered unless the cache has it."""
     text = f"{row.name} {k} {clip.video.name} {clip.span}"
-    path = kept_as(Path(text), f"queries/{_digest()}", ".mp4")
+    path = kept_as(Path(text), f"queries/{digest(__file__, str(pictures.__file__))}", ".mp4")
     noted = path.with_suffix(".json")
     if not noted.exists():
         rng = np.random.default_rng([zlib.crc32(row.name.encode()), k])
@@ -228,10 +227,10 @@ def query(row: Row, clip: Clip, k: int) -> Query:
     return Query(path, known, note["parameters"], row.rate or clip.video.rate)
 
 
-@lru_cache(maxsize=1)
-def _digest() -> str:
-    code = b"".join(Path(str(file)).read_bytes() for file in (__file__, pictures.__file__))
-    return hashlib.sha256(code).hexdigest()[:12]
+@cache
+def digest(*modules: str) -> str:
+    """Name the code of some files."""
+    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in modules)).hexdigest()[:12]
 
 
 def render(
@@ -285,7 +284,7 @@ def _encode(made: Iterator[Picture], size: Size, rate: float, row: Row, out: Pat
     command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24"]
     command += ["-s", f"{size[0]}x{size[1]}", "-r", f"{rate}", "-i", "-"]
     command += ["-vf", f"scale=-2:{row.height}"] if row.height else []
-    command += ["-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-crf", f"{row.crf}", "-pix_fmt", "yuv420p"]
+    command += ["-c:v", "libx264", "-preset", "superfast", "-threads", "1", "-crf", f"{row.crf}", "-pix_fmt", "yuv420p"]
     with subprocess.Popen([*command, f"file:{out}"], stdin=subprocess.PIPE) as child:
         assert child.stdin
         n = 0

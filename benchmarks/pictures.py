@@ -17,6 +17,7 @@ from sordino.fingerprints.model import Region
 Picture = NDArray[np.uint8]  # BGR
 Matrix = NDArray[np.float64]  # 3 x 3: pixels of the copied picture to pixels of the copy
 Size = tuple[int, int]  # width, height
+Draw = Callable[[Picture, int], Picture]
 Parameters = Mapping[str, float | str]
 
 WHOLE = Region(0.0, 0.0, 1.0, 1.0)
@@ -40,12 +41,12 @@ class Change:
     """
     A change of pictures of one size to pictures of `size`.
 
-    `draw` makes a picture of a picture and its number. `visible`: what shows of the copied picture, left, top, right and
-    bottom in pixels of the copy.
+    `draw` makes a picture of a picture and its number. `visible`: what shows of the copied picture: left, top, right
+    and bottom, in pixels of the copy.
     """
 
     size: Size
-    draw: Callable[[Picture, int], Picture]
+    draw: Draw
     place: Matrix
     visible: tuple[float, float, float, float]
     parameters: Parameters = field(default_factory=dict)
@@ -86,9 +87,7 @@ def _clipped(corners: NDArray[np.float64], size: Size) -> tuple[float, float, fl
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def placed(
-    size: Size, out: Size, place: Matrix, draw: Callable[[Picture, int], Picture], **parameters: float
-) -> Change:
+def placed(size: Size, out: Size, place: Matrix, draw: Draw, **parameters: float) -> Change:
     """Return a change that shows of pictures of `size` all that lands within the copy."""
     width, height = size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
@@ -97,10 +96,8 @@ def placed(
 
 def fitted(picture: Picture, size: Size) -> Picture:
     """Return a picture at another size."""
-    shrinks = picture.shape[1] > size[0]
-    return np.asarray(
-        cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8
-    )
+    how = cv2.INTER_AREA if picture.shape[1] > size[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
 
 
 def filled(picture: Picture, size: Size) -> Picture:
@@ -168,7 +165,7 @@ def _pasted(
 
 
 def crop(share: float, *, middle: bool = False) -> Make:
-    """Return a change that keeps this share of both sides, from anywhere, and not from the middle if `middle` is False."""
+    """Return a change that keeps this share of both sides, from anywhere; from the middle only if so said."""
 
     def make(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) -> Change:
         width, height = size
@@ -252,12 +249,10 @@ def camera(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) 
     table = np.clip(levels, 0, 255).astype(np.uint8).reshape(256, 1, 3)
 
     def draw(picture: Picture, k: int) -> Picture:
-        seen = cv2.warpPerspective(picture, place, size, flags=cv2.INTER_AREA, borderValue=(room, room, room))
-        pale = cv2.LUT(cv2.GaussianBlur(seen, (0, 0), 1.6 * width / 640), table)
-        noise = np.empty(pale.shape, np.int16)
-        cv2.setRNGSeed(seed + k)
-        cv2.randn(noise, (0, 0, 0), (7, 7, 7))
-        return np.clip(pale + noise, 0, 255).astype(np.uint8)
+        seen = cv2.warpPerspective(picture, place, size, flags=cv2.INTER_LINEAR, borderValue=(room, room, room))
+        pale = cv2.LUT(cv2.GaussianBlur(seen, (0, 0), 1.2 * width / 640), table)
+        noise = np.random.default_rng([seed, k]).standard_normal((height, width, 1), np.float32) * np.float32(7)
+        return np.asarray(np.clip(pale + noise, 0, 255), np.uint8)
 
     return placed(size, size, np.asarray(place, np.float64), draw, room=room)
 
@@ -279,8 +274,8 @@ def border(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) 
     """Put the picture, at 75 to 88 % of its size, into a coloured frame that does not move."""
     share = rng.uniform(0.75, 0.88)
     pattern = rng.integers(0, 255, (9, 16, 3)).astype(np.uint8)
-    frame = cv2.resize(pattern, size, interpolation=cv2.INTER_NEAREST)
-    return _pasted(size, size, lambda picture, out, k: np.asarray(frame).copy(), scale=share, share=share)
+    frame = np.asarray(cv2.resize(pattern, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return _pasted(size, size, lambda picture, out, k: frame.copy(), scale=share, share=share)
 
 
 def blurred_bars(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) -> Change:

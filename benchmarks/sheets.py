@@ -93,5 +93,5 @@ def named(text: str) -> str:
 
 def legend() -> Iterable[str]:
     """Yield what the colours mean."""
-    yield "Sheets: a query's picture with the planted region (green) and the found one (orange), beside the reference's;"
+    yield "Sheets: a query's picture, the planted region in it green and the found one orange, beside the reference's;"
     yield "red text: missed; violet: another work."

@@ -2,7 +2,7 @@
 The negatives of the picture benchmark: segments that show nothing of the other references.
 
 Windows of 10 s of all videos: as they are, where only their own work may be found (static rooms, hosts, films), and
-upside down, whole and changed further, where nothing may. Most are searched as prints of their frames; some are encoded.
+upside down, whole and changed further, where nothing may. Most are searched as prints of frames; some are encoded.
 """
 
 import zlib

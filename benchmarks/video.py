@@ -22,6 +22,7 @@ import cv2
 from benchmarks import clips, distractors, sheets, unrelated, video_costs, video_peers, video_table
 from benchmarks.clips import Clip, Query, Row
 from benchmarks.costs import circumstances, say
+from benchmarks.pictures import Picture
 from benchmarks.sheets import Pair
 from benchmarks.video_judge import Judge, Outcome
 from sordino.fingerprints.catalogue import Catalogue
@@ -98,7 +99,7 @@ def pairs(query: Query, outcome: Outcome) -> Iterator[Pair]:
             yield mistaken(picture, match, f"{outcome.k}: {truth.video}")
 
 
-def mistaken(picture: sheets.Picture, match: Match, name: str) -> Pair:
+def mistaken(picture: Picture, match: Match, name: str) -> Pair:
     """Return a false match as a pair."""
     span = match.reference
     reference = distractors.picture_at(
@@ -118,8 +119,8 @@ def positives(bench: Bench, n: int, rows: Sequence[Row]) -> Iterator[str]:
     names = Counter(clip.video.name for clip in chosen)
     shares = ", ".join(f"{name} {count}" for name, count in names.most_common())
     lengths = [clip.span.duration_s for clip in chosen]
-    yield f"{n} clips of {min(lengths):.1f} to {max(lengths):.1f} s from {len(names)} videos: {shares}. Around them, and"
-    yield f"around and over insets, {', '.join(clips.STRANGE)}.\n\n{video_table.LEGEND}\n"
+    yield f"{n} clips of {min(lengths):.1f} to {max(lengths):.1f} s from {len(names)} videos: {shares}. Before, after,"
+    yield f"around and over them: {', '.join(clips.STRANGE)}.\n\n{video_table.LEGEND}\n"
     yield from video_table.header()
     outcomes: list[Outcome] = []
     for row in rows:
@@ -197,7 +198,8 @@ def main(words: Sequence[str] | None = None) -> None:
     print("\n".join(circumstances("benchmarks.video", sys.argv[1:])))
     with tempfile.TemporaryDirectory() as scratch:
         folder, index = Path(scratch), Path(scratch) / "catalogue"
-        catalogue = Stopwatch(index)
+        catalogue = Stopwatch.open(index)
+        assert isinstance(catalogue, Stopwatch)
         print(f"- {distractors.register(catalogue, arguments.hours)}\n", flush=True)
         bench = Bench(catalogue, folder, arguments.sheets, arguments.json, not arguments.no_peers)
         for text in report(bench, arguments, index):

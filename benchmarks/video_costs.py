@@ -29,13 +29,13 @@ def costs(film: Video, catalogue: Catalogue, index: Path, folder: Path, n: int =
     yield f"The index has {held / 1e6 / hours:.1f} MB an hour of pictures ({hours:.1f} h in {parts} parts).\n"
     yield f"Segments of {SEGMENT_S:g} s, H.264 without sound, through `analyse`, and a bare `ffmpeg` that decodes the"
     yield "same frames to null, in turns; CPU of the process and its child, medians, one thread.\n"
-    yield "| segments | n | found | CPU s | bare | ratio | CPU s an hour | streams a core | decode ms | print ms | find ms |"
+    yield "| segments | n | found | CPU s | bare | ratio | CPU s an hour | streams a core | decode | print | find, ms |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for height in RATES:
         for shown, name in (("", "of a registered film"), (UPSIDE_DOWN, "upside down")):
             files = list(cut(film, n, height, shown, folder))
             yield _row(f"{height}p, {name}", files, catalogue, TARGETS[height])
-    yield f"\nTargets: a ratio of at most {RATIO:g}; streams a core {TARGETS[720]} at 720p and {TARGETS[1080]} at 1080p."
+    yield f"\nTargets: a ratio of at most {RATIO:g}; {TARGETS[720]} streams a core at 720p, {TARGETS[1080]} at 1080p."
 
 
 def cut(film: Video, n: int, height: int, shown: str, folder: Path) -> Iterator[Path]:

@@ -5,6 +5,7 @@ Both are helped: they need not find the place, but compare what was planted, cut
 of the right reference.
 """
 
+import json
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clips import Query
+from benchmarks.clips import Query, digest
 from sordino.fingerprints.model import Span
 
 try:
@@ -33,10 +34,14 @@ NAMES = ("vPDQ", "MPEG-7") if pdqhash else ("MPEG-7",)
 
 
 def asked(query: Query, reference: Path) -> dict[str, bool]:
-    """Return for each peer whether it finds what was planted in a query."""
-    answers = {"MPEG-7": signature(query.path, query.truth.query, reference, query.truth.reference)}
-    if pdqhash:
-        answers["vPDQ"] = vpdq(hashes(query.path, query.truth.query), hashes(reference, query.truth.reference))
+    """Return for each peer whether it finds what was planted in a query; answers are kept beside it."""
+    kept = query.path.with_suffix(f".{digest(__file__)}.json")
+    answers: dict[str, bool] = json.loads(kept.read_text()) if kept.exists() else {}
+    if not set(NAMES) <= answers.keys():
+        answers["MPEG-7"] = signature(query.path, query.truth.query, reference, query.truth.reference)
+        if pdqhash:
+            answers["vPDQ"] = vpdq(hashes(query.path, query.truth.query), hashes(reference, query.truth.reference))
+        kept.write_text(json.dumps(answers))
     return answers
 
 

@@ -15,9 +15,9 @@ COLUMNS = ("change", "n", "target", "found", "query ends", "reference ends", "sp
 LEGEND = f"""\
 found: a match of the right reference, more than half of the planted span in it, mirrored or not as planted. Of those
 found: both ends in the query, and both in the reference, within {ENDS_S:g} s; speed within {100 * SPEED:g} %; region:
-the median intersection over union with what shows of the copied picture, and the share that reaches {IOU}. wrong: matches of
-works that the query does not show. The peers compare the planted stretch, cut out, with the same stretch of its
-reference. **Bold**: below the target."""
+the median intersection over union with what shows of the copied picture, and the share that reaches {IOU}. wrong:
+matches of works that the query does not show. The peers compare the planted stretch, cut out, with the same stretch of
+its reference. **Bold**: below the target."""
 
 
 def header() -> list[str]:
