@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clips import FRAMES_PER_S, Video, frames, registered, videos
+from benchmarks.clips import FRAMES_PER_S, frames, registered, videos
 from benchmarks.costs import say
+from benchmarks.rendering import Video
 from benchmarks.sounds import kept_as
 from sordino.fingerprints import video as extractor
 from sordino.fingerprints.catalogue import Catalogue

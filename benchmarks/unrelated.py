@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import clips, pictures, sheets
-from benchmarks.clips import FRAMES_PER_S, ROWS, UPSIDE_DOWN, Clip, Video
+from benchmarks.clips import FRAMES_PER_S, ROWS, UPSIDE_DOWN
 from benchmarks.pictures import Change, Make, Picture
+from benchmarks.rendering import Clip, Row, Video
 from benchmarks.video_judge import Judge
 from sordino.fingerprints import video as extractor
 from sordino.fingerprints.catalogue import Catalogue
@@ -112,7 +113,7 @@ def _of_print(drawn: Callable[[], list[Picture]], time_s: float) -> Picture:
     return all_[min(len(all_) - 1, round(time_s * FRAMES_PER_S))]
 
 
-def _file(kind: str, clip: Clip, row: clips.Row, k: int) -> Segment:
+def _file(kind: str, clip: Clip, row: Row, k: int) -> Segment:
     def find(catalogue: Catalogue) -> Sequence[Match]:
         return analyse.analyse(clips.query(row, clip, k).path, catalogue).matches
 

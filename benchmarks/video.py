@@ -20,9 +20,10 @@ from typing import Any, TextIO
 import cv2
 
 from benchmarks import clips, distractors, sheets, unrelated, video_costs, video_peers, video_table
-from benchmarks.clips import Clip, Query, Row
+from benchmarks.clips import Query
 from benchmarks.costs import circumstances, say
 from benchmarks.pictures import Picture
+from benchmarks.rendering import Clip, Row
 from benchmarks.sheets import Pair
 from benchmarks.video_judge import Judge, Outcome
 from sordino.fingerprints.catalogue import Catalogue

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.clips import Video
 from benchmarks.costs import Costs, say
+from benchmarks.rendering import Video
 from sordino.fingerprints import video as extractor
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.params import VideoParams

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks import video_peers
-from benchmarks.clips import ROWS, Row
+from benchmarks.clips import ROWS
+from benchmarks.rendering import Row
 from benchmarks.video_judge import ENDS_S, IOU, SPEED, Outcome
 
 ALL = 0.97  # of the clips of all rows but the first, where nothing was changed

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import clips, distractors, pictures, sheets, unrelated, video_peers
-from benchmarks.clips import ROWS, UPSIDE_DOWN, Clip, Row, Video
+from benchmarks import distractors, pictures, sheets, unrelated, video_peers
+from benchmarks.clips import ROWS, UPSIDE_DOWN
 from benchmarks.pictures import Backdrop, Change, Picture, moved
+from benchmarks.rendering import FILLER_S, Clip, Row, Video, render
 from sordino.fingerprints.model import Region, Span
 from sordino.pipelines.media import Frame, decode
 from tests import synth
@@ -96,12 +97,12 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Video:
 def test_a_file_shows_the_clip_when_the_truth_says(name: str, film: Video, tmp_path: Path) -> None:
     row = next(row for row in ROWS if row.name == name)
     clip = Clip(film, Span(2.5, 7.0))
-    truth, parameters = clips.render(row, clip, BACKDROPS[:1], np.random.default_rng(3), tmp_path / "query.mp4")
+    truth, parameters = render(row, clip, BACKDROPS[:1], np.random.default_rng(3), tmp_path / "query.mp4")
 
     assert (truth.speed, truth.reference.start_s) == (row.speed, 2.5)
     assert truth.reference.end_s == pytest.approx(7.0, abs=0.3)
     assert truth.query.duration_s * row.speed == pytest.approx(truth.reference.duration_s)
-    assert clips.FILLER_S[0] - 0.1 <= truth.query.start_s <= clips.FILLER_S[1] + 0.1
+    assert FILLER_S[0] - 0.1 <= truth.query.start_s <= FILLER_S[1] + 0.1
     assert parameters["filler"] == "dark"
     shown = [i for i in decode(tmp_path / "query.mp4", frames_per_s=30, audio=False) if isinstance(i, Frame)]
     times_s = np.array([frame.time_s for frame in shown if frame.luma.std() > 10])
