@@ -81,7 +81,7 @@ def signature(query: Path, query_span: Span, reference: Path, reference_span: Sp
     command = ["ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-threads", "1", *_cut(query, query_span)]
     command += ["-threads", "1", *_cut(reference, reference_span)]
     graph = "[0:V:0][1:V:0]signature=nb_inputs=2:detectmode=full"
-    command += ["-filter_complex", graph, "-f", "null", "-"]
+    command += ["-filter_complex", graph, "-an", "-f", "null", "-"]
     said: Any = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True).stderr
     lines = [line for line in said.decode(errors="replace").splitlines() if "Parsed_signature" in line]
     if not lines:
