@@ -18,7 +18,7 @@ from benchmarks.video_judge import Truth
 from sordino.fingerprints.model import Span
 
 FILLER_S = (2.0, 2.5)
-HEIGHTS = (360, 720)
+HEIGHTS = (360, 360, 720)  # any of these
 MAX_RATE = 30.0  # frames a second
 
 
