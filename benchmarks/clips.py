@@ -153,7 +153,7 @@ def query(row: Row, clip: Clip, k: int) -> Query:
     note = json.loads(noted.read_text())
     truth = note["truth"]
     spans = {side: Span(**truth[side]) for side in ("query", "reference")}
-    known = Truth(**{**truth, **spans, "region": Region(**truth["region"])})
+    known = Truth(**{**truth, **spans, **{of: Region(**truth[of]) for of in ("region", "uncut")}})
     return Query(path, known, note["parameters"], row.rate or clip.video.rate)
 
 

@@ -6,15 +6,17 @@ the right; whole, in halves and quarters, and their middle: like real pictures, 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clips import FRAMES_PER_S, frames, registered, videos
+from benchmarks.clips import FRAMES_PER_S, digest, frames, registered, videos
 from benchmarks.costs import say
 from benchmarks.rendering import Video
 from benchmarks.sounds import kept_as
+from sordino.fingerprints import model
 from sordino.fingerprints import video as extractor
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import VideoPrint
@@ -61,16 +63,17 @@ def references(hours: float, params: VideoParams) -> Iterator[tuple[str, VideoPr
 
 
 def _print(name: str, pictures: NDArray[np.uint8], params: VideoParams) -> VideoPrint:
-    kept = kept_as(Path(name), f"prints/{stamp(AudioParams(), params)}", ".npz")
-    times_s = np.arange(len(pictures)) / FRAMES_PER_S
+    made_by = digest(str(extractor.__file__), str(model.__file__))  # while these are worked on, stamps stay the same
+    kept = kept_as(Path(name), f"prints/{stamp(AudioParams(), params)}-{made_by}", ".npz")
     if not kept.exists():
         say(f"distractor: {name}")
+        times_s = np.arange(len(pictures)) / FRAMES_PER_S
         upright = (np.ascontiguousarray(picture) for picture in pictures)
-        p = extractor.reference_print(times_s, upright, len(pictures) / FRAMES_PER_S, params)
-        np.savez(kept, height=p.height, times_s=p.times_s, starts=p.starts, places=p.places, words=p.words)
+        made = extractor.reference_print(times_s, upright, len(pictures) / FRAMES_PER_S, params)
+        np.savez(kept, **{f.name: getattr(made, f.name) for f in fields(made) if f.name != "params"})
     held = np.load(kept)
-    arrays = (held[field] for field in ("times_s", "starts", "places", "words"))
-    return VideoPrint(params, len(pictures) / FRAMES_PER_S, float(held["height"]), *arrays)
+    arrays = {name: held[name] for name in held}
+    return VideoPrint(params=params, **{name: a if a.ndim else a.item() for name, a in arrays.items()})
 
 
 def register(catalogue: Catalogue, hours: float = HOURS) -> str:

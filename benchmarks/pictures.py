@@ -6,7 +6,7 @@ A `Change` is drawn for a size of picture, with parameters of its own; `region` 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from sordino.fingerprints.model import Region
 Picture = NDArray[np.uint8]  # BGR
 Matrix = NDArray[np.float64]  # 3 x 3: pixels of the copied picture to pixels of the copy
 Size = tuple[int, int]  # width, height
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 Draw = Callable[[Picture, int], Picture]
 Parameters = Mapping[str, float | str]
 
@@ -39,31 +40,36 @@ class Backdrop:
 @dataclass(frozen=True)
 class Change:
     """
-    A change of pictures of one size to pictures of `size`.
+    A change of pictures of size `source` to pictures of `size`.
 
     `draw` makes a picture of a picture and its number. `visible`: what shows of the copied picture: left, top, right
     and bottom, in pixels of the copy.
     """
 
+    source: Size
     size: Size
     draw: Draw
     place: Matrix
-    visible: tuple[float, float, float, float]
+    visible: Box
     parameters: Parameters = field(default_factory=dict)
     mirrored: bool = False
 
     @property
     def region(self) -> Region:
         """Where in the copy the copied picture shows."""
-        width, height = self.size
-        left, top, right, bottom = self.visible
-        return Region(left / width, top / height, (right - left) / width, (bottom - top) / height)
+        return _region(self.visible, self.size)
+
+    @property
+    def uncut(self) -> Region:
+        """Where in the copy it would show if nothing had been cropped off it, or was over it."""
+        return _region(_clipped(moved(_corners(self.source), self.place), self.size), self.size)
 
     def then(self, other: "Change") -> "Change":
         """Return both, one after the other."""
         left, top, right, bottom = self.visible
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         return Change(
+            self.source,
             other.size,
             lambda picture, k: other.draw(self.draw(picture, k), k),
             other.place @ self.place,
@@ -82,16 +88,24 @@ def moved(points: NDArray[np.float64], place: Matrix) -> NDArray[np.float64]:
     return np.asarray(lifted[:, :2] / lifted[:, 2:])
 
 
-def _clipped(corners: NDArray[np.float64], size: Size) -> tuple[float, float, float, float]:
+def _corners(size: Size) -> NDArray[np.float64]:
+    width, height = size
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+
+
+def _region(box: Box, size: Size) -> Region:
+    (left, top, right, bottom), (width, height) = box, size
+    return Region(left / width, top / height, (right - left) / width, (bottom - top) / height)
+
+
+def _clipped(corners: NDArray[np.float64], size: Size) -> Box:
     low, high = np.clip(corners.min(axis=0), 0, size), np.clip(corners.max(axis=0), 0, size)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 def placed(size: Size, out: Size, place: Matrix, draw: Draw, **parameters: float) -> Change:
     """Return a change that shows of pictures of `size` all that lands within the copy."""
-    width, height = size
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-    return Change(out, draw, place, _clipped(moved(corners, place), out), parameters)
+    return Change(size, out, draw, place, _clipped(moved(_corners(size), place), out), parameters)
 
 
 def fitted(picture: Picture, size: Size) -> Picture:
@@ -190,7 +204,7 @@ def mirror(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) 
     """Exchange left and right."""
     place = np.array([[-1, 0, size[0]], [0, 1, 0], [0, 0, 1]], np.float64)
     change = placed(size, size, place, lambda picture, k: np.ascontiguousarray(picture[:, ::-1]))
-    return Change(change.size, change.draw, place, change.visible, mirrored=True)
+    return replace(change, mirrored=True)
 
 
 def upside_down(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) -> Change:
@@ -216,7 +230,7 @@ def logo_and_subtitle(size: Size, rng: np.random.Generator, backdrops: Sequence[
         return out
 
     change = placed(size, size, np.eye(3), draw, logo_x=left)
-    return Change(size, draw, change.place, change.visible, {**change.parameters, "subtitle": line})
+    return replace(change, parameters={**change.parameters, "subtitle": line})
 
 
 def gamma_and_colour(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) -> Change:
@@ -240,7 +254,7 @@ def camera(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) 
     """Film a screen: seen askew, its corners 3 to 12 % inside, in a grey room, soft, pale, tinted and noisy."""
     width, height = size
     inside = rng.uniform(0.03, 0.12, (4, 2)) * size
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    corners = _corners(size)
     there = np.abs(corners - inside)
     place = cv2.getPerspectiveTransform(corners.astype(np.float32), there.astype(np.float32))
     room, seed = int(rng.integers(20, 90)), int(rng.integers(1 << 31))
@@ -314,7 +328,7 @@ def inset(share: float, *, moving: bool) -> Make:
             x=x / size[0],
             y=y / size[1],
         )
-        return Change(size, change.draw, change.place, change.visible, {**change.parameters, "around": around.name})
+        return replace(change, parameters={**change.parameters, "around": around.name})
 
     return make
 
@@ -331,7 +345,7 @@ def webcam(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) 
         return out
 
     change = placed(size, size, np.eye(3), draw, x=x / size[0], y=y / size[1])
-    return Change(size, draw, change.place, change.visible, {**change.parameters, "host": host.name})
+    return replace(change, parameters={**change.parameters, "host": host.name})
 
 
 def several(size: Size, rng: np.random.Generator, backdrops: Sequence[Backdrop]) -> Change:

@@ -99,6 +99,7 @@ def render(
         row.speed,
         change.mirrored,
         change.region,
+        change.uncut,
     )
     return truth, {"height": height, "filler": filler.name, **change.parameters}
 

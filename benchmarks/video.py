@@ -202,6 +202,7 @@ def main(words: Sequence[str] | None = None) -> None:
         catalogue = Stopwatch.open(index)
         assert isinstance(catalogue, Stopwatch)
         print(f"- {distractors.register(catalogue, arguments.hours)}\n", flush=True)
+        next(unrelated.segments()).find(catalogue)  # kernels are compiled
         bench = Bench(catalogue, folder, arguments.sheets, arguments.json, not arguments.no_peers)
         for text in report(bench, arguments, index):
             print(text, flush=True)

@@ -14,7 +14,11 @@ IOU = 0.8
 
 @dataclass(frozen=True)
 class Truth:
-    """What a query has of a registered video; `speed` is query over reference, as in `model.Match`."""
+    """
+    What a query has of a registered video; `speed` is query over reference, as in `model.Match`.
+
+    `region`: where it shows; `uncut`: where it would, had nothing been cropped off inside a border, say.
+    """
 
     video: str
     query: Span
@@ -22,6 +26,7 @@ class Truth:
     speed: float
     mirrored: bool
     region: Region
+    uncut: Region
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,18 @@ class Outcome:
 
     @property
     def iou(self) -> float:
-        """How far the region is."""
+        """How far the region is what shows of the reference's picture."""
         return overlap(self.right.region, self.truth.region) if self.right and self.right.region else 0.0
+
+    @property
+    def uncut_iou(self) -> float:
+        """How far it is where the whole of the reference's picture would lie: a matcher can't see borders."""
+        return overlap(self.right.region, self.truth.uncut) if self.right and self.right.region else 0.0
 
     def as_json(self) -> str:
         """Return it as a line."""
         judged = {"found": self.found, "ends": self.ends, "reference_ends": self.reference_ends, "speed": self.speed}
-        return json.dumps(asdict(self) | judged | {"iou": round(self.iou, 3)})
+        return json.dumps(asdict(self) | judged | {"iou": round(self.iou, 3), "uncut_iou": round(self.uncut_iou, 3)})
 
 
 def within(told: Span, truth: Span, by_s: float = ENDS_S) -> bool:

@@ -12,13 +12,14 @@ from benchmarks.video_judge import ENDS_S, IOU, SPEED, Outcome
 ALL = 0.97  # of the clips of all rows but the first, where nothing was changed
 UNCHANGED = ROWS[0].name
 COLUMNS = ("change", "n", "target", "found", "query ends", "reference ends", "speed", "region IoU", f"IoU >= {IOU}",
-           "wrong", "find, CPU ms (95 %)", *video_peers.NAMES)  # fmt: skip
+           "uncut", "wrong", "find, CPU ms (95 %)", *video_peers.NAMES)  # fmt: skip
 LEGEND = f"""\
 found: a match of the right reference, more than half of the planted span in it, mirrored or not as planted. Of those
 found: both ends in the query, and both in the reference, within {ENDS_S:g} s; speed within {100 * SPEED:g} %; region:
-the median intersection over union with what shows of the copied picture, and the share that reaches {IOU}. wrong:
-matches of works that the query does not show. The peers compare the planted stretch, cut out, with the same stretch of
-its reference. **Bold**: below the target."""
+the median intersection over union with what shows of the copied picture, and the share that reaches {IOU}; uncut: the
+share that does with where the whole picture would lie, had nothing been cropped off it inside a border. wrong:
+matches of works that the query does not show. The peers compare the planted stretch, cut out, with the same stretch
+of its reference. **Bold**: below the target."""
 
 
 def header() -> list[str]:
@@ -29,7 +30,7 @@ def line(name: str, outcomes: Sequence[Outcome], target: float) -> str:
     found = [o for o in outcomes if o.found]
     share = len(found) / len(outcomes)
     cells = [name, str(len(outcomes)), f"{target:.2f}", f"**{share:.3f}**" if share < target else f"{share:.3f}"]
-    cells += _exactness(found) if found else ["-"] * 5
+    cells += _exactness(found) if found else ["-"] * 6
     cpu_ms = np.array([o.cpu_ms for o in outcomes])
     cells += [str(sum(len(o.wrong) for o in outcomes)), f"{np.median(cpu_ms):.0f} ({np.quantile(cpu_ms, 0.95):.0f})"]
     cells += [_peer(outcomes, peer) for peer in video_peers.NAMES]
@@ -42,6 +43,7 @@ def _exactness(found: Sequence[Outcome]) -> Iterator[str]:
     ious = np.array([o.iou for o in found])
     yield f"{np.median(ious):.3f}"
     yield f"{(ious >= IOU).mean():.3f}"
+    yield f"{np.mean([o.uncut_iou >= IOU for o in found]):.3f}"
 
 
 def _peer(outcomes: Sequence[Outcome], peer: str) -> str:

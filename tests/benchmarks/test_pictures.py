@@ -64,6 +64,14 @@ def test_the_region_is_what_shows_of_the_picture(row: Row, k: int) -> None:
     assert seen == pytest.approx(told, abs=0.02)
 
 
+def test_cropped_inside_a_border_the_uncut_picture_is_larger_than_what_shows() -> None:
+    change = pictures.crop(0.8, middle=True)(SIZE, np.random.default_rng(0), BACKDROPS)
+    assert change.region == change.uncut == pictures.WHOLE
+    framed = change.then(pictures.border(SIZE, np.random.default_rng(0), BACKDROPS))
+    assert framed.region.w * framed.region.h == pytest.approx(0.8**2 * 1.0, abs=0.2)
+    assert framed.uncut.w * framed.uncut.h > 1.2 * framed.region.w * framed.region.h
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_change_is_drawn_from_its_seed_and_fits_video(row: Row) -> None:
     one, again = made(row, 1), made(row, 1)

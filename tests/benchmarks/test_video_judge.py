@@ -13,7 +13,7 @@ from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import Match, Region, Span
 
 HALF = Region(0.25, 0.25, 0.5, 0.5)
-TRUTH = Truth("film", Span(2.0, 6.0), Span(30.0, 35.0), 1.25, True, HALF)
+TRUTH = Truth("film", Span(2.0, 6.0), Span(30.0, 35.0), 1.25, True, HALF, WHOLE)
 RIGHT = Match("film", "video", TRUTH.query, TRUTH.reference, 1.25, 0.0, True, HALF, 40.0, -8.0)
 JUDGE = Judge({"trailer": "film"})
 
@@ -45,14 +45,14 @@ def test_nothing_is_exact_where_nothing_was_found() -> None:
 
 def test_exactness_is_that_of_the_surest_match_that_is_right() -> None:
     exact = judged(replace(RIGHT, query=Span(2.0, 5.0), speed=1.27, log10_false_positive=-9.0), RIGHT)
-    assert (exact.ends, exact.reference_ends, exact.speed, exact.iou) == (True, True, True, 1.0)
+    assert (exact.ends, exact.reference_ends, exact.speed, exact.iou, exact.uncut_iou) == (True, True, True, 1.0, 0.25)
     bad = judged(
         replace(
             RIGHT, query=Span(2.0, 7.1), reference=Span(28.9, 35.0), speed=1.28, region=WHOLE, log10_false_positive=-9
         ),
         RIGHT,
     )
-    assert (bad.ends, bad.reference_ends, bad.speed, bad.iou) == (False, False, False, 0.25)
+    assert (bad.ends, bad.reference_ends, bad.speed, bad.iou, bad.uncut_iou) == (False, False, False, 0.25, 1.0)
     assert judged(replace(RIGHT, region=None)).iou == 0
 
 
@@ -97,7 +97,12 @@ def test_a_line_shows_misses_and_is_bold_below_its_target() -> None:
     cells = video_table.line("row", outcomes, 0.85).strip("| ").split(" | ")
     told = dict(zip(video_table.COLUMNS, cells, strict=True))
     assert (told["n"], told["found"], told["query ends"], told["wrong"]) == ("4", "**0.500**", "1.000", "1")
-    assert (told["region IoU"], told["IoU >= 0.8"], told["MPEG-7"]) == ("0.625", "0.500", "1.000")
+    assert (told["region IoU"], told["IoU >= 0.8"], told["uncut"], told["MPEG-7"]) == (
+        "0.625",
+        "0.500",
+        "0.500",
+        "1.000",
+    )
     assert video_table.total(outcomes)[-1].startswith("All changes: 2 of 4")
     assert len(list(video_table.missed(outcomes))) == 3
 
