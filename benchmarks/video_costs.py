@@ -28,9 +28,9 @@ def costs(film: Video, catalogue: Catalogue, index: Path, folder: Path, n: int =
     parts = len(list(index.glob("part-*")))
     yield f"The index has {held / 1e6 / hours:.1f} MB an hour of pictures ({hours:.1f} h in {parts} parts).\n"
     yield f"Segments of {SEGMENT_S:g} s, H.264 without sound, through `analyse`, and a bare `ffmpeg` that decodes the"
-    yield "same frames to null, in turns; CPU of the process and its child, medians, one thread.\n"
-    yield "| segments | n | found | CPU s | bare | ratio | CPU s an hour | streams a core | decode | print | find, ms |"
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "same frames to null, or keyframes only, in turns; CPU of the process and its child, medians, one thread.\n"
+    yield "| segments | n | found | CPU s | bare | keyframes | ratio | an hour | streams a core | decode | print | find, ms |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
     for height in RATES:
         for shown, name in (("", "of a registered film"), (UPSIDE_DOWN, "upside down")):
             files = list(cut(film, n, height, shown, folder))
@@ -52,11 +52,11 @@ def cut(film: Video, n: int, height: int, shown: str, folder: Path) -> Iterator[
         yield out
 
 
-def bare_command(path: Path, params: VideoParams, limits: Limits) -> list[str]:
+def bare_command(path: Path, params: VideoParams, limits: Limits, *, keyframes: bool = False) -> list[str]:
     """Return the command of a bare ffmpeg that decodes and picks the same frames as the product, to null."""
     ours = decoder.command(decoder.Want(16_000, params.frames_per_s, False, True), limits, 0)
     select = ours[ours.index("-filter:v:0") + 1].split(",scale=")[0]
-    skipped = ours[ours.index("-skip_frame") :][:2] if "-skip_frame" in ours else []
+    skipped = ["-skip_frame", "nokey"] if keyframes else []
     command = ["ffmpeg", "-v", "error", "-nostdin", "-filter_threads", "1", "-threads", str(limits.threads), *skipped]
     return [*command, "-i", str(path), "-map", "0:V:0", "-vf", select, "-f", "null", "-"]
 
@@ -65,19 +65,20 @@ def _row(name: str, files: Sequence[Path], catalogue: Catalogue, target: int) ->
     measured, limits, found = Costs(), Limits(), 0
     analyse.analyse(files[0], catalogue, limits=limits)
     for k, path in enumerate(files):
-        for what in ("bare", "whole") if k % 2 else ("whole", "bare"):
+        for what in ("bare", "keyframes", "whole")[:: -1 if k % 2 else 1]:
+            command = bare_command(path, catalogue.video_params, limits, keyframes=what == "keyframes")
             with measured.of(what):
-                if what == "bare":
-                    subprocess.run(bare_command(path, catalogue.video_params, limits), check=True)
-                else:
+                if what == "whole":
                     matches = analyse.analyse(path, catalogue, limits=limits).matches
+                else:
+                    subprocess.run(command, check=True)
         found += bool(matches)
         _stages(path, catalogue, limits, measured)
-    ours, bare = (float(np.median(measured.column(what, "cpu_s"))) for what in ("whole", "bare"))
+    ours, bare, keyed = (float(np.median(measured.column(what, "cpu_s"))) for what in ("whole", "bare", "keyframes"))
     ratio, streams = ours / bare, SEGMENT_S / ours
     stages = " | ".join(f"{1000 * np.median(measured.column(s, 'cpu_s')):.0f}" for s in ("decode", "print", "find"))
     return (
-        f"| {name} | {len(files)} | {found} | {ours:.3f} | {bare:.3f} | {_bold(f'{ratio:.2f}', ratio > RATIO)} "
+        f"| {name} | {len(files)} | {found} | {ours:.3f} | {bare:.3f} | {keyed:.3f} | {_bold(f'{ratio:.2f}', ratio > RATIO)} "
         f"| {3600 / SEGMENT_S * ours:.0f} | {_bold(f'{streams:.1f}', streams < target)} | {stages} |"
     )
 
@@ -89,7 +90,7 @@ def _bold(text: str, missed: bool) -> str:
 def _stages(path: Path, catalogue: Catalogue, limits: Limits, measured: Costs) -> None:
     params = catalogue.video_params
     with measured.of("decode"):
-        items = list(decode(path, frames_per_s=params.frames_per_s, limits=limits))
+        items = list(decode(path, frames_per_s=params.frames_per_s, frame_side=params.query_side, limits=limits))
     frames = [item for item in items if isinstance(item, Frame)]
     with measured.of("print"):
         times_s = np.array([frame.time_s for frame in frames])
