@@ -18,6 +18,8 @@ SEGMENT_S = 10.0
 RATES = {720: "2000k", 1080: "4000k"}  # bits a second by height, as live streams have them
 TARGETS = {720: 30, 1080: 20}  # streams a core
 RATIO = 1.5  # to a bare decode, at most
+COLUMNS = ("segments", "n", "found", "CPU s", "bare, all frames", "bare, keyframes", "ratio to all", "CPU s an hour",
+           "streams a core", "decode ms", "print ms", "find ms")  # fmt: skip
 UPSIDE_DOWN = "hflip,vflip,"  # as costly to decode, but of no reference
 
 
@@ -29,8 +31,7 @@ def costs(film: Video, catalogue: Catalogue, index: Path, folder: Path, n: int =
     yield f"The index has {held / 1e6 / hours:.1f} MB an hour of pictures ({hours:.1f} h in {parts} parts).\n"
     yield f"Segments of {SEGMENT_S:g} s, H.264 without sound, through `analyse`, and a bare `ffmpeg` that decodes the"
     yield "same frames to null, or keyframes only, in turns; CPU of the process and its child, medians, one thread.\n"
-    yield "| segments | n | found | CPU s | bare | keyframes | ratio | an hour | streams a core | decode | print | find, ms |"
-    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
+    yield from ("| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS))
     for height in RATES:
         for shown, name in (("", "of a registered film"), (UPSIDE_DOWN, "upside down")):
             files = list(cut(film, n, height, shown, folder))
@@ -76,11 +77,11 @@ def _row(name: str, files: Sequence[Path], catalogue: Catalogue, target: int) ->
         _stages(path, catalogue, limits, measured)
     ours, bare, keyed = (float(np.median(measured.column(what, "cpu_s"))) for what in ("whole", "bare", "keyframes"))
     ratio, streams = ours / bare, SEGMENT_S / ours
-    stages = " | ".join(f"{1000 * np.median(measured.column(s, 'cpu_s')):.0f}" for s in ("decode", "print", "find"))
-    return (
-        f"| {name} | {len(files)} | {found} | {ours:.3f} | {bare:.3f} | {keyed:.3f} | {_bold(f'{ratio:.2f}', ratio > RATIO)} "
-        f"| {3600 / SEGMENT_S * ours:.0f} | {_bold(f'{streams:.1f}', streams < target)} | {stages} |"
-    )
+    cells = [name, str(len(files)), str(found), f"{ours:.3f}", f"{bare:.3f}", f"{keyed:.3f}"]
+    cells += [_bold(f"{ratio:.2f}", ratio > RATIO), f"{3600 / SEGMENT_S * ours:.0f}"]
+    cells += [_bold(f"{streams:.1f}", streams < target)]
+    cells += [f"{1000 * np.median(measured.column(stage, 'cpu_s')):.0f}" for stage in ("decode", "print", "find")]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _bold(text: str, missed: bool) -> str:
