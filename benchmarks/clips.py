@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import corpus, pictures, rendering
+from benchmarks import changes, corpus, pictures, rendering
 from benchmarks.pictures import Backdrop, Parameters, Size, even
 from benchmarks.rendering import Clip, Row, Video, decoded, render
 from benchmarks.sounds import kept_as, write_array
@@ -54,28 +54,28 @@ class Query:
 
 
 ROWS = (
-    Row("none", pictures.none),
-    Row("240p crf 35", pictures.none, height=240, crf=35),
-    Row("letterbox", pictures.letterbox),
-    Row("pillarbox", pictures.pillarbox),
-    Row("crop 80 %", pictures.crop(0.8, middle=True)),
-    Row("crop 65 % off-centre", pictures.crop(0.65), 0.85),
-    Row("mirror", pictures.mirror),
-    Row("logo + subtitle band", pictures.logo_and_subtitle),
-    Row("gamma, colour", pictures.gamma_and_colour),
-    Row("speed 1.25", pictures.none, speed=1.25),
-    Row("8 fps", pictures.none, rate=8.0),
-    Row("camera recording", pictures.camera),
-    Row("rotate 5 degrees", pictures.rotate),
-    Row("border", pictures.border),
-    Row("9:16 with blurred bars", pictures.blurred_bars),
-    Row("9:16 centre crop", pictures.upright_crop),
-    Row("inset 50 % on a picture", pictures.inset(0.5, moving=False)),
-    Row("inset 35 % on a moving video", pictures.inset(0.35, moving=True), 0.85),
-    Row("webcam overlay in a corner", pictures.webcam),
-    Row("several at once", pictures.several, 0.95),
+    Row("none", changes.none),
+    Row("240p crf 35", changes.none, height=240, crf=35),
+    Row("letterbox", changes.letterbox),
+    Row("pillarbox", changes.pillarbox),
+    Row("crop 80 %", changes.crop(0.8, middle=True)),
+    Row("crop 65 % off-centre", changes.crop(0.65), 0.85),
+    Row("mirror", changes.mirror),
+    Row("logo + subtitle band", changes.logo_and_subtitle),
+    Row("gamma, colour", changes.gamma_and_colour),
+    Row("speed 1.25", changes.none, speed=1.25),
+    Row("8 fps", changes.none, rate=8.0),
+    Row("camera recording", changes.camera),
+    Row("rotate 5 degrees", changes.rotate),
+    Row("border", changes.border),
+    Row("9:16 with blurred bars", changes.blurred_bars),
+    Row("9:16 centre crop", changes.upright_crop),
+    Row("inset 50 % on a picture", changes.inset(0.5, moving=False)),
+    Row("inset 35 % on a moving video", changes.inset(0.35, moving=True), 0.85),
+    Row("webcam overlay in a corner", changes.webcam),
+    Row("several at once", changes.several, 0.95),
 )
-UPSIDE_DOWN = Row("upside down", pictures.upside_down)
+UPSIDE_DOWN = Row("upside down", changes.upside_down)
 
 
 @cache
@@ -143,7 +143,7 @@ def _narrow(video: Video) -> Size:
 def query(row: Row, clip: Clip, k: int) -> Query:
     """Return a row's query number `k`, of this clip; it is rendered unless the cache has it."""
     how = (row.name, row.speed, row.rate, row.height, row.crf)
-    made_by = digest(str(rendering.__file__), str(pictures.__file__))
+    made_by = digest(*(str(made.__file__) for made in (rendering, pictures, changes)))
     path = kept_as(Path(f"{how} {k} {clip.video.name} {clip.span}"), f"queries/{made_by}", ".mp4")
     noted = path.with_suffix(".json")
     if not noted.exists():

@@ -1,7 +1,7 @@
 """
 Queries of the picture benchmark as files: a video that is not registered, a changed clip, and the former again.
 
-What is in the cache was made by this file and by `pictures`: it is made anew when they change.
+What is in the cache was made by this file, `pictures` and `changes`: it is made anew when they change.
 """
 
 import json

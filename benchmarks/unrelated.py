@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import clips, pictures, sheets
+from benchmarks import changes, clips, pictures, sheets
 from benchmarks.clips import FRAMES_PER_S, ROWS, UPSIDE_DOWN
 from benchmarks.pictures import Change, Make, Picture
 from benchmarks.rendering import Clip, Row, Video
@@ -69,9 +69,9 @@ class Mistake:
 def segments() -> Iterator[Segment]:
     """Yield all of them."""
     for video in clips.registered():
-        yield from _windows("registered videos as they are", video, video.name, pictures.none)
-    changes = (pictures.none, pictures.crop(0.65), pictures.inset(0.5, moving=True), pictures.several)
-    for name, change in zip(("whole", "cropped", "inset", "several changes"), changes, strict=True):
+        yield from _windows("registered videos as they are", video, video.name, changes.none)
+    made = (changes.none, changes.crop(0.65), changes.inset(0.5, moving=True), changes.several)
+    for name, change in zip(("whole", "cropped", "inset", "several changes"), made, strict=True):
         for video in [*clips.registered(), *clips.strangers()]:
             yield from _windows(f"upside down, {name}", video, NOBODY, partial(_turned, change))
     for k, clip in enumerate(clips.clips(ENCODED)):
@@ -83,7 +83,7 @@ def segments() -> Iterator[Segment]:
 
 
 def _turned(make: Make, size: pictures.Size, rng: np.random.Generator, around: Sequence[pictures.Backdrop]) -> Change:
-    turned = pictures.upside_down(size, rng, around)
+    turned = changes.upside_down(size, rng, around)
     return turned.then(make(turned.size, rng, around))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import distractors, pictures, sheets, unrelated, video_peers
+from benchmarks import changes, distractors, pictures, sheets, unrelated, video_peers
 from benchmarks.clips import ROWS, UPSIDE_DOWN
 from benchmarks.pictures import Backdrop, Change, Picture, moved
 from benchmarks.rendering import FILLER_S, Clip, Row, Video, render
@@ -65,9 +65,9 @@ def test_the_region_is_what_shows_of_the_picture(row: Row, k: int) -> None:
 
 
 def test_cropped_inside_a_border_the_uncut_picture_is_larger_than_what_shows() -> None:
-    change = pictures.crop(0.8, middle=True)(SIZE, np.random.default_rng(0), BACKDROPS)
+    change = changes.crop(0.8, middle=True)(SIZE, np.random.default_rng(0), BACKDROPS)
     assert change.region == change.uncut == pictures.WHOLE
-    framed = change.then(pictures.border(SIZE, np.random.default_rng(0), BACKDROPS))
+    framed = change.then(changes.border(SIZE, np.random.default_rng(0), BACKDROPS))
     assert framed.region.w * framed.region.h == pytest.approx(0.8**2 * 1.0, abs=0.2)
     assert framed.uncut.w * framed.uncut.h > 1.2 * framed.region.w * framed.region.h
 
@@ -91,7 +91,7 @@ def test_rows_have_their_names_and_only_mirrors_are_mirrored() -> None:
 
 def test_a_crop_off_centre_is_off_centre() -> None:
     for k in range(20):
-        change = pictures.crop(0.65)(SIZE, np.random.default_rng(k), BACKDROPS)
+        change = changes.crop(0.65)(SIZE, np.random.default_rng(k), BACKDROPS)
         x, y = (float(change.parameters[f"crop_{side}"]) for side in "xy")
         assert max(abs(2 * x / 0.35 - 1), abs(2 * y / 0.35 - 1)) >= 0.49
 
