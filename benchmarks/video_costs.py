@@ -36,7 +36,8 @@ def costs(film: Video, catalogue: Catalogue, index: Path, folder: Path, n: int =
         for shown, name in (("", "of a registered film"), (UPSIDE_DOWN, "upside down")):
             files = list(cut(film, n, height, shown, folder))
             yield _row(f"{height}p, {name}", files, catalogue, TARGETS[height])
-    yield f"\nTargets: a ratio of at most {RATIO:g}; {TARGETS[720]} streams a core at 720p, {TARGETS[1080]} at 1080p."
+    streams = ", ".join(f"{target} streams a core at {height}p" for height, target in TARGETS.items())
+    yield f"\nTargets: a ratio of at most {RATIO:g}; {streams}."
 
 
 def cut(film: Video, n: int, height: int, shown: str, folder: Path) -> Iterator[Path]:
