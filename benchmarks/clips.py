@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import changes, corpus, pictures, rendering
-from benchmarks.pictures import Backdrop, Parameters, Size, even
+from benchmarks.pictures import Backdrop, Parameters, Size, even, luma
 from benchmarks.rendering import Clip, Row, Video, decoded, render
 from benchmarks.sounds import kept_as, write_array
 from benchmarks.video_judge import Truth
@@ -96,10 +96,10 @@ def strangers() -> list[Video]:
 
 def frames(video: Video) -> NDArray[np.uint8]:
     """Return `FRAMES_PER_S` grey pictures a second, mapped from the cache: uint8[n, height, FRAME_WIDTH]."""
-    kept = kept_as(video.path, f"frames/{FRAME_WIDTH}", ".npy")
+    kept = kept_as(video.path, f"luma/{FRAME_WIDTH}", ".npy")
     if not kept.exists():
         size = (FRAME_WIDTH, even(FRAME_WIDTH * video.size[1] / video.size[0]))
-        seen = [picture[:, :, 1] for picture in decoded(Clip(video, Span(0, video.duration_s)), size, FRAMES_PER_S)]
+        seen = [luma(picture) for picture in decoded(Clip(video, Span(0, video.duration_s)), size, FRAMES_PER_S)]
         write_array(kept, np.stack(seen))
     return np.asarray(np.load(kept, mmap_mode="r"))
 

@@ -123,6 +123,11 @@ def filled(picture: Picture, size: Size) -> Picture:
     return fitted(picture[y : y + h, x : x + w], size)
 
 
+def luma(picture: Picture) -> NDArray[np.uint8]:
+    """Return a picture without its colours: uint8[height, width]."""
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
 def even(n: float) -> int:
     """Return the next even number of pixels: video has its colours at half the size."""
     return max(2, 2 * round(n / 2))

@@ -38,7 +38,7 @@ Find = Callable[[Catalogue], Sequence[Match]]
 @dataclass(frozen=True)
 class Segment:
     """
-    A segment in which only `video` may be found.
+    A segment in which only `video` may be found; what it shows is `footage`, changed so that it is of no reference.
 
     `find` searches it, `picture` returns what it shows at a time of a match.
     """
@@ -46,6 +46,7 @@ class Segment:
     kind: str
     name: str
     video: str
+    footage: str
     find: Find
     picture: Callable[[float], Picture]
 
@@ -56,6 +57,11 @@ class Mistake:
 
     segment: Segment
     match: Match
+
+    @property
+    def same_footage(self) -> bool:
+        """Whether it was taken for the same video, turned: what is round there looks the same."""
+        return self.match.reference_id.startswith(self.segment.footage)
 
     def __str__(self) -> str:
         m = self.match
@@ -95,7 +101,7 @@ def _windows(kind: str, video: Video, own: str, make: Make) -> Iterator[Segment]
         seen = whole[first : first + n]
         name = f"{video.name} from {first / FRAMES_PER_S:g} s"
         drawn = partial(_drawn, seen, make, zlib.crc32(f"{kind} {name}".encode()))
-        yield Segment(kind, name, own, partial(_find_print, drawn), partial(_of_print, drawn))
+        yield Segment(kind, name, own, video.name, partial(_find_print, drawn), partial(_of_print, drawn))
 
 
 def _drawn(seen: NDArray[np.uint8], make: Make, seed: int) -> list[Picture]:
@@ -105,7 +111,7 @@ def _drawn(seen: NDArray[np.uint8], make: Make, seed: int) -> list[Picture]:
 
 
 def _find_print(drawn: Callable[[], list[Picture]], catalogue: Catalogue) -> Sequence[Match]:
-    grey = [np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8) for picture in drawn()]
+    grey = [pictures.luma(picture) for picture in drawn()]
     times_s = np.arange(len(grey)) / FRAMES_PER_S
     print_ = extractor.query_print(times_s, grey, len(grey) / FRAMES_PER_S, catalogue.video_params)
     return catalogue.find(None, print_)
@@ -124,7 +130,9 @@ def _file(kind: str, clip: Clip, row: Row, k: int) -> Segment:
         query = clips.query(row, clip, k)
         return sheets.frame_at(query.path, round(time_s * query.rate))
 
-    return Segment(kind, f"{clip.video.name} from {clip.span.start_s:g} s, {row.name}", NOBODY, find, picture)
+    return Segment(
+        kind, f"{clip.video.name} from {clip.span.start_s:g} s, {row.name}", NOBODY, clip.video.name, find, picture
+    )
 
 
 @contextmanager

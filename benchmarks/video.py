@@ -149,9 +149,10 @@ def negatives(bench: Bench, n: int) -> Iterator[str]:
     made.sort(key=lambda m: m.match.log10_false_positive)
     false = [m for m in made if m.match.log10_false_positive <= strict]
     yield f"{len(all_)} segments, {len(_segments(false))} with a false match; at most {MOST_FALSE} is allowed.\n"
-    yield "| segments | n | with a false match |\n|---|---|---|"
+    yield "| segments | n | with a false match | with one of the same footage, turned |\n|---|---|---|---|"
     for kind, count in kinds.items():
-        yield f"| {kind} | {count} | {len(_segments([m for m in false if m.segment.kind == kind]))} |"
+        mine = [m for m in false if m.segment.kind == kind]
+        yield f"| {kind} | {count} | {len(_segments(mine))} | {len(_segments([m for m in mine if m.same_footage]))} |"
     yield "\n| chance as told, at most | segments with such a match | expected |\n|---|---|---|"
     for chance in (-1, -2, -3, -4, -6):
         n_likely = len(_segments([m for m in made if m.match.log10_false_positive <= chance]))
@@ -187,7 +188,7 @@ def report(bench: Bench, arguments: argparse.Namespace, index: Path) -> Iterator
         yield from negatives(bench, arguments.negatives)
     if "costs" in arguments.only:
         yield "\n## Costs\n"
-        yield from video_costs.costs(clips.videos()[FILM], bench.catalogue, index, bench.folder)
+        yield from video_costs.costs(clips.videos()[FILM], bench.catalogue, index, bench.folder, arguments.segments)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -197,6 +198,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", default="", help="only rows whose names have one of these in them: mirror,crop 65 %%")
     parser.add_argument("--only", type=_sections, default=SECTIONS, help=f"of {','.join(SECTIONS)}; all if not given")
     parser.add_argument("--negatives", type=int, default=1 << 20, metavar="N", help="at most so many; all if not given")
+    parser.add_argument("--segments", type=int, default=16, metavar="N", help="of which a row's costs are measured")
     parser.add_argument("--hours", type=float, default=distractors.HOURS, help="of distractors")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
     parser.add_argument("--sheets", type=Path, help="a folder for contact sheets")

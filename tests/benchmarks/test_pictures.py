@@ -159,6 +159,6 @@ def test_a_sheet_shows_each_pair(tmp_path: Path) -> None:
 
 
 def test_segments_are_taken_evenly() -> None:
-    all_ = [unrelated.Segment("kind", str(k), "", lambda c: [], lambda s: GREY) for k in range(10)]
+    all_ = [unrelated.Segment("kind", str(k), "", "", lambda c: [], lambda s: GREY) for k in range(10)]
     assert [segment.name for segment in unrelated.spread(all_, 4)] == ["0", "3", "6", "9"]
     assert unrelated.spread(all_, 99) == all_
