@@ -1,6 +1,6 @@
 """Contact sheets: pictures of queries with the planted and the found region, beside the reference's picture."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,10 @@ TILE = (300, 200)  # room for a picture
 LINE = 16  # pixels of a line of text
 COLUMNS = 3
 PLANTED, TOLD, MISSED, WRONG = (0, 200, 0), (0, 160, 255), (60, 60, 230), (230, 60, 200)  # BGR
+LEGEND = (
+    "contact sheets: a query's picture, the planted region in it green and the found one orange, beside the reference's; "
+    "red text: missed; violet: another work"
+)
 Colour = tuple[int, int, int]
 
 
@@ -89,9 +93,3 @@ def frame_at(path: Path, number: int) -> Picture:
 def named(text: str) -> str:
     """Return a file's name for a row."""
     return "".join(letter if letter.isalnum() else "-" for letter in text).strip("-") + ".png"
-
-
-def legend() -> Iterable[str]:
-    """Yield what the colours mean."""
-    yield "Sheets: a query's picture, the planted region in it green and the found one orange, beside the reference's;"
-    yield "red text: missed; violet: another work."

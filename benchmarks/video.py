@@ -211,6 +211,8 @@ def main(words: Sequence[str] | None = None) -> None:
         raise SystemExit("the corpus can't be had: see the lines above")
     print("# Copied pictures\n")
     print("\n".join(circumstances("benchmarks.video", sys.argv[1:])))
+    if arguments.sheets:
+        print(f"- {sheets.LEGEND}")
     with tempfile.TemporaryDirectory() as scratch:
         folder, index = Path(scratch), Path(scratch) / "catalogue"
         catalogue = Stopwatch.open(index)
