@@ -16,8 +16,8 @@ LINE = 16  # pixels of a line of text
 COLUMNS = 3
 PLANTED, TOLD, MISSED, WRONG = (0, 200, 0), (0, 160, 255), (60, 60, 230), (230, 60, 200)  # BGR
 LEGEND = (
-    "contact sheets: a query's picture, the planted region in it green and the found one orange, beside the reference's; "
-    "red text: missed; violet: another work"
+    "contact sheets: a query's picture, the planted region in it green and the found one orange, beside the "
+    "reference's; red text: missed; violet: another work"
 )
 Colour = tuple[int, int, int]
 
