@@ -17,7 +17,7 @@ from sordino.fingerprints.model import VideoPrint
 from sordino.fingerprints.params import VideoParams
 
 GAP_S = 64  # between references on the axis: a query may begin so long before the reference does
-MIN_BITS = 16
+MIN_BITS = 22  # with fewer, words that are nothing alike share the terms of a small index, and outvote those that are
 SPARSE_BITS = 3  # eight times as many terms as landmarks ...
 TAG_BITS = 4  # ... of which sixteen share a bucket: most are empty
 CROWDED = 32  # postings of a bucket, from which on a search is faster than going through them
