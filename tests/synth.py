@@ -159,7 +159,7 @@ def _texture(height: int, width: int, rng: np.random.Generator) -> NDArray[np.fl
 
 
 def pictures(seconds: float, seed: int, *, fps: float = FPS, width: int = 320, height: int = 180) -> Frames:
-    """Shoot scenes of 1.5 to 4 s: the camera pans over a texture of the scene's own, an object of its own crosses it."""
+    """Shoot scenes of 1.5 to 4 s: the camera pans over a texture, an object crosses it, and each scene has its own."""
     rng, of_objects = np.random.default_rng([3, seed]), np.random.default_rng([13, seed])
     n = round(seconds * fps)
     frames = np.empty((n, height, width), np.uint8)

@@ -95,6 +95,16 @@ def find(query: VideoQuery, indexes: Sequence[VideoIndex]) -> list[VideoAlignmen
     return sorted(found, key=lambda a: (a.log10_false_positive, -a.score))
 
 
+def glimpsed(query: VideoQuery, indexes: Sequence[VideoIndex]) -> bool:
+    """Tell whether any frame shows something of a reference: if none does, more frames need not be looked at."""
+    both = looks(query)
+    return any(
+        len(_glimpses(both[c.mirrored], frames, start_s, c, indexes[c.number]).found)
+        for start_s, frames in _windows(query.landmarks)
+        for c in _candidates(both, frames, start_s, indexes)
+    )
+
+
 def _windows(p: VideoPrint) -> Iterator[tuple[float, NDArray[np.int64]]]:
     """Yield overlapping windows: when each begins, and the frames that are shown in it."""
     has_any = np.diff(p.starts) > 0
@@ -137,17 +147,21 @@ def _candidates(
 
 def _seen(look: Look, frames: NDArray[np.int64], start_s: float, c: _Candidate, index: VideoIndex) -> Views:
     """Compare a window's frames with a candidate's: some first and, if one of those is seen, all beside it."""
-    some = _some(frames, GLIMPSES // 2)
-    offsets_s = np.full(len(some), c.second - int(index.bases[c.ordinal]) - start_s)
-    glimpses = _compared(look, index, c.ordinal, some, Line(offsets_s, 1.0), np.tile(c.pose, (len(some), 1)), AROUND_S)
-    glimpses = glimpses.at(_clear(glimpses, FOUND))
+    glimpses = _glimpses(look, frames, start_s, c, index)
     if not len(glimpses.found):
         return glimpses
     near = _nearest(look.query.landmarks, frames, glimpses)
-    there = look.query.landmarks.times_s[glimpses.frames[near, 0]], index.times_s[glimpses.frames[near, 1]]
-    views = _compared(
-        look, index, c.ordinal, frames, Line(there[1] - there[0], 1.0), _poses(glimpses.maps[near]), BESIDE_S
-    )
+    here, there = glimpses.frames[near].T
+    line = Line(index.times_s[there] - look.query.landmarks.times_s[here], 1.0)
+    views = _compared(look, index, c.ordinal, frames, line, _poses(glimpses.maps[near]), BESIDE_S)
+    return views.at(_clear(views, FOUND))
+
+
+def _glimpses(look: Look, frames: NDArray[np.int64], start_s: float, c: _Candidate, index: VideoIndex) -> Views:
+    """Compare some of a window's frames with a candidate's, and return what is seen."""
+    some = _some(frames, GLIMPSES // 2)
+    offsets_s = np.full(len(some), c.second - int(index.bases[c.ordinal]) - start_s)
+    views = _compared(look, index, c.ordinal, some, Line(offsets_s, 1.0), np.tile(c.pose, (len(some), 1)), AROUND_S)
     return views.at(_clear(views, FOUND))
 
 
@@ -178,7 +192,7 @@ def _compared(
 def _beside_line(
     look: Look, index: VideoIndex, ordinal: int, frames: NDArray[np.int64], line: Line, around_s: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pair frames with those of the reference shown when they should be, int64[k, 2]; also which frame each pair has."""
+    """Pair frames with those of the reference shown when they should be, int64[k, 2], and tell which frame each has."""
     p = look.query.landmarks
     others = [
         _shown(index, ordinal, from_s - around_s, until_s + around_s)
@@ -243,7 +257,7 @@ def _aligned(
 
 def _agreement(seen: Views, their_height: float) -> tuple[list[int], NDArray[np.float64]]:
     """
-    Return views of different maps that most others agree with, and how well all agree with the first: float64[k], 0 to 1.
+    Return views of different maps that most agree with, and how well all agree with the first: float64[k], 0 to 1.
 
     A copy lies where it lies. Where the camera moves, frames at the wrong time look as much alike, but shifted; and
     what two films have in common alone, an emblem that flies past, has another map in each frame.

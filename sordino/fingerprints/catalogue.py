@@ -174,6 +174,16 @@ class Catalogue:
         matches += [] if video is None else self._find_video(video)
         return sorted(_standing_out(matches), key=lambda m: (m.track, m.log10_false_positive))
 
+    def glimpses(self, video: VideoQuery) -> bool:
+        """
+        Tell whether a few frames of a query show anything of a reference, so that all are worth looking at.
+
+        Raises CatalogueError as `find`.
+        """
+        self._check("query", None, video)
+        self.refresh()
+        return align_video.glimpsed(video, [self._parts[entry.name].video for entry in self._generation.entries])
+
     def _find_audio(self, query: AudioQuery, expected: Sequence[Match]) -> list[Match]:
         """Search the parts as one: what chance reaches and what others reach is of all of them."""
         entries = self._generation.entries
@@ -273,7 +283,7 @@ class Catalogue:
         try:
             for run in merge.cut([parts.length(p) for p in prints], index.MAX_FRAMES):
                 fresh.append(self._folder / f"part-{uuid.uuid4().hex[:16]}")
-                part = parts.build(merge.some(prints, run), self.audio_params, self.video_params)
+                part = parts.build(merge.some(prints, run), self.audio_params)
                 kept.append(_Entry(fresh[-1].name, part.reference_ids, parts.write(part, fresh[-1])))
             self._write_manifest(kept)
         except OSError:

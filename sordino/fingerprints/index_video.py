@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from sordino.fingerprints.model import VideoPrint
 from sordino.fingerprints.params import VideoParams
+from sordino.fingerprints.video import UNSURE_BITS
 
 GAP_S = 64  # between references on the axis: a query may begin so long before the reference does
-MIN_BITS = 22  # with fewer, words that are nothing alike share the terms of a small index, and outvote those that are
-SPARSE_BITS = 3  # eight times as many terms as landmarks ...
-TAG_BITS = 4  # ... of which sixteen share a bucket: most are empty
+MIN_BITS = 24  # with fewer, words that are nothing alike share a term, and outvote those that are
+SPARSE_BITS = 3  # in a large index, eight times as many terms as landmarks
+BUCKET_BITS = 1  # half as many buckets as landmarks ...
+MAX_BITS = UNSURE_BITS
+MIN_BUCKET_BITS = 10  # ... and so many that a tag has at most 16 bits
 CROWDED = 32  # postings of a bucket, from which on a search is faster than going through them
 BLOCK_BITS = 6  # of every 64th landmark the frame is noted
 UNITS = 1 << 15  # of a place: two widths of the picture are 65,536
@@ -31,7 +34,7 @@ class VideoIndex:
     References' landmarks, by word; every array may be a read-only memory map.
 
     A term is the lowest bits of a word. `starts` uint32[n_buckets + 1] into `postings` uint32[m], the rows of
-    landmarks, and `tags` uint8[m]: the term's lowest bits, ascending within a bucket, which the others name (`run`).
+    landmarks, and `tags` uint16[m]: the term's lowest bits, ascending within a bucket, which the others name (`run`).
     `words` uint64[m], `x`, `y` and `size` uint16[m] in `UNITS` of a width: the landmarks, frame by frame. `rows`
     uint32[n_frames + 1]: where the landmarks of each frame begin; `blocks` uint32[m / 64]: the frame of every 64th one.
     `times_s` and `until_s` float32[n_frames]: when each was shown first and last; `cells` int32[n_frames]: the second
@@ -41,7 +44,7 @@ class VideoIndex:
 
     starts: NDArray[np.uint32]
     postings: NDArray[np.uint32]
-    tags: NDArray[np.uint8]
+    tags: NDArray[np.uint16]
     words: NDArray[np.uint64]
     x: NDArray[np.uint16]
     y: NDArray[np.uint16]
@@ -59,7 +62,12 @@ class VideoIndex:
     @property
     def bits(self) -> int:
         """How many of a word's bits are a term."""
-        return (len(self.starts) - 1).bit_length() - 1 + TAG_BITS
+        return _bits(len(self.words))
+
+    @property
+    def tag_bits(self) -> int:
+        """How many of these are a tag."""
+        return self.bits - (len(self.starts) - 1).bit_length() + 1
 
     def places(self, rows: slice) -> NDArray[np.float64]:
         """Return x, y and size of some landmarks, in widths of the picture: float64[k, 3]."""
@@ -82,7 +90,7 @@ class VideoIndex:
         )
 
 
-def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
+def build(prints: Sequence[VideoPrint]) -> VideoIndex:
     """
     Index the prints; the place of each in `prints` is its ordinal.
 
@@ -113,13 +121,18 @@ def build(prints: Sequence[VideoPrint], params: VideoParams) -> VideoIndex:
         cells[here] = bases[k] + p.times_s[there].astype(np.int64)
         rows[here.start + 1 : here.stop + 1] = filled + p.starts[1:][there]
         filled = mine.stop
-    bits = min(params.index_bits, max(MIN_BITS, math.ceil(math.log2(max(1, n_landmarks))) + SPARSE_BITS))
-    starts, postings, tags = _sorted(words, bits - TAG_BITS)
+    buckets = max(MIN_BUCKET_BITS, math.ceil(math.log2(max(1, n_landmarks))) - BUCKET_BITS)
+    starts, postings, tags = _sorted(words, min(buckets, MAX_BITS), _bits(n_landmarks) - min(buckets, MAX_BITS))
     blocks = np.searchsorted(rows, np.arange(0, n_landmarks, 1 << BLOCK_BITS), side="right") - 1
     return VideoIndex(
         starts, postings, tags, words, x, y, size, rows, blocks.astype(np.uint32), times_s, until_s, cells, frames,
         bases, durations_s, heights,
     )  # fmt: skip
+
+
+def _bits(n_landmarks: int) -> int:
+    """Return how many bits of a word are a term, in an index of so many."""
+    return min(MAX_BITS, max(MIN_BITS, math.ceil(math.log2(max(1, n_landmarks))) + SPARSE_BITS))
 
 
 def length_s(p: VideoPrint) -> int:
@@ -128,38 +141,42 @@ def length_s(p: VideoPrint) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _sorted(words, bits):  # type: ignore[no-untyped-def]
+def _sorted(words, bucket_bits, tag_bits):  # type: ignore[no-untyped-def]
     """Return where the buckets begin, the postings and their tags: two counting sorts, by tag and then by bucket."""
-    by_tag, tag_mask = np.zeros((1 << TAG_BITS) + 1, np.int64), np.uint64((1 << TAG_BITS) - 1)
-    starts = np.zeros((1 << bits) + 1, np.uint32)
+    by_tag, starts = np.zeros((1 << tag_bits) + 1, np.int64), np.zeros((1 << bucket_bits) + 1, np.uint32)
     for word in words:
-        by_tag[np.int64(word & tag_mask) + 1] += 1
-        starts[_bucket(word, bits) + 1] += np.uint32(1)
+        by_tag[_tag(word, tag_bits) + 1] += 1
+        starts[_bucket(word, bucket_bits, tag_bits) + 1] += np.uint32(1)
     by_tag = np.cumsum(by_tag)
-    for bucket in range(1 << bits):
+    for bucket in range(1 << bucket_bits):
         starts[bucket + 1] += starts[bucket]
     tagged, cursor = np.empty(len(words), np.uint32), starts[:-1].copy()
     for row in range(len(words)):
-        tag = np.int64(words[row] & tag_mask)
+        tag = _tag(words[row], tag_bits)
         tagged[by_tag[tag]] = row
         by_tag[tag] += 1
-    postings, tags = np.empty(len(words), np.uint32), np.empty(len(words), np.uint8)
+    postings, tags = np.empty(len(words), np.uint32), np.empty(len(words), np.uint16)
     for row in tagged:  # type: ignore[assignment]
-        bucket = _bucket(words[row], bits)
-        postings[cursor[bucket]], tags[cursor[bucket]] = row, np.uint8(words[row] & tag_mask)
+        bucket = _bucket(words[row], bucket_bits, tag_bits)
+        postings[cursor[bucket]], tags[cursor[bucket]] = row, _tag(words[row], tag_bits)
         cursor[bucket] += np.uint32(1)
     return starts, postings, tags
 
 
 @njit(cache=True, nogil=True)
-def _bucket(word, bits):  # type: ignore[no-untyped-def]
-    return np.int64((word >> np.uint64(TAG_BITS)) & np.uint64((1 << bits) - 1))
+def _bucket(word, bucket_bits, tag_bits):  # type: ignore[no-untyped-def]
+    return np.int64((word >> np.uint64(tag_bits)) & np.uint64((1 << bucket_bits) - 1))
 
 
 @njit(cache=True, nogil=True)
-def run(starts, tags, term):  # type: ignore[no-untyped-def]
+def _tag(word, tag_bits):  # type: ignore[no-untyped-def]
+    return np.int64(word & np.uint64((1 << tag_bits) - 1))
+
+
+@njit(cache=True, nogil=True)
+def run(starts, tags, tag_bits, term):  # type: ignore[no-untyped-def]
     """Return where a term's postings begin and end."""
-    bucket, tag = term >> TAG_BITS, np.uint8(term & ((1 << TAG_BITS) - 1))
+    bucket, tag = term >> tag_bits, np.uint16(term & ((1 << tag_bits) - 1))
     first, end = np.int64(starts[bucket]), np.int64(starts[bucket + 1])
     if end - first > CROWDED:
         within = tags[first:end]

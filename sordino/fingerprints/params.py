@@ -48,7 +48,6 @@ class VideoParams:
     query_side: int = 640  # a copy may fill a third of the picture
     reference_landmarks: int = 200  # of a frame
     query_landmarks: int = 1000
-    index_bits: int = 26  # of a word, at most, that the index sorts by: the lowest frequencies
     version: int = 2
 
 

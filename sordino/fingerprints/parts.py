@@ -63,11 +63,11 @@ def length(prints: Prints) -> int:
     return max(index.length(prints.audio), index.SECOND_FRAMES * index_video.length_s(prints.video))
 
 
-def build(prints: Sequence[Prints], audio: AudioParams, video: VideoParams) -> Part:
+def build(prints: Sequence[Prints], params: AudioParams) -> Part:
     """Index the references' prints; a sequence that makes them when asked needs no more memory than the part."""
     ids = tuple(p.reference_id for p in prints)
-    sound = index.build(Lazily(len(prints), lambda k: prints[k].audio), audio)
-    return Part(ids, sound, index_video.build(Lazily(len(prints), lambda k: prints[k].video), video))
+    sound = index.build(Lazily(len(prints), lambda k: prints[k].audio), params)
+    return Part(ids, sound, index_video.build(Lazily(len(prints), lambda k: prints[k].video)))
 
 
 def write(part: Part, folder: Path) -> dict[str, str]:

@@ -39,20 +39,19 @@ FAR = 0.15  # ... and so much of the way from the landmark that the scale is tak
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """A query's landmarks, straight or as they are in a mirror: `places` float64[m, 3], `words` uint64[m]."""
+    """A query's landmarks, straight or as they are in a mirror: `places` float32[m, 3], `words` uint64[m]."""
 
     query: VideoQuery
     words: NDArray[np.uint64]
-    places: NDArray[np.float64]
+    places: NDArray[np.float32]
     mirrored: bool
 
 
 def looks(query: VideoQuery) -> tuple[Look, Look]:
     """Return the query straight, and in the mirror."""
     p = query.landmarks
-    places = p.places.astype(np.float64)
-    mirrored = places * [-1, 1, 1] + [1, 0, 0]
-    return Look(query, p.words, places, False), Look(query, p.words ^ MIRRORED, mirrored, True)
+    mirrored = p.places * np.array([-1, 1, 1], np.float32) + np.array([1, 0, 0], np.float32)
+    return Look(query, p.words, p.places, False), Look(query, p.words ^ MIRRORED, mirrored, True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +77,7 @@ def propose(index: VideoIndex, look: Look, frames: NDArray[np.int64], start_s: f
     seconds = np.repeat(after_s, np.diff(p.starts)[frames])
     terms = _terms(look.words[rows], look.query.unsure[rows], index.bits)
     mine, theirs, voted, weights = _read(
-        index.starts, index.postings, index.tags, index.rows, index.blocks, index.cells, terms, seconds
+        index.starts, index.postings, index.tags, index.tag_bits, index.rows, index.blocks, index.cells, terms, seconds
     )
     votes = np.asarray(np.bincount(voted, weights, minlength=int(index.bases[-1])), np.float64)
     fullest = _fullest(votes, PLACES)
@@ -109,7 +108,7 @@ def _frame(row, rows, blocks):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _read(starts, postings, tags, rows, blocks, cells, terms, seconds):  # type: ignore[no-untyped-def]
+def _read(starts, postings, tags, tag_bits, rows, blocks, cells, terms, seconds):  # type: ignore[no-untyped-def]
     """
     Return the pairs that the terms find: the query's landmark, the reference's, the second they vote for, the weight.
 
@@ -117,7 +116,7 @@ def _read(starts, postings, tags, rows, blocks, cells, terms, seconds):  # type:
     """
     firsts, stops, n = np.empty(terms.size, np.int64), np.empty(terms.size, np.int64), 0
     for k, term in enumerate(terms.flat):
-        firsts[k], stops[k] = run(starts, tags, term)
+        firsts[k], stops[k] = run(starts, tags, tag_bits, term)
         if stops[k] - firsts[k] > COMMON:
             stops[k] = firsts[k]
         n += stops[k] - firsts[k]

@@ -153,7 +153,7 @@ def _distinct(words, places, starts, height, their_words, x, y, size, rows, pair
 
 @njit(cache=True, nogil=True)
 def _is_new(word, kinds):  # type: ignore[no-untyped-def]
-    for kind in kinds:
+    for kind in kinds:  # noqa: SIM110 -- kernels know no generators
         if ones(word ^ kind) <= ALIKE:
             return False
     return True

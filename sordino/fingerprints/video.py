@@ -27,6 +27,7 @@ FREQUENCIES = 8  # ... of which so many frequencies are taken
 MARGIN = 12  # pixels from the edge: a patch may reach over it, and repeats the edge there
 CONTRAST = 8  # grey levels by which a corner differs from its circle
 WINDOW = 3  # pixels to each side whose gradients tell how much of a corner it is
+UNSURE_BITS = 26  # the lowest: those that an index looks words up by, at most
 COARSE = (40, 24)  # cells, across and down, by whose means pictures are compared: ...
 SAME = 4  # ... where none differs by so many grey levels, the picture has not changed ...
 STILL_S = 10.0  # ... but is described again after so long: a vote then is not far off
@@ -89,7 +90,7 @@ class Describer:
         self._counts.append(len(places))
         self._places.append(places)
         self._words.append(_words(spectrum))
-        self._unsure.append(np.argsort(np.abs(spectrum[:, : self._params.index_bits]), axis=1)[:, :4].astype(np.uint8))
+        self._unsure.append(np.argsort(np.abs(spectrum[:, :UNSURE_BITS]), axis=1)[:, :4].astype(np.uint8))
 
     def query(self, duration_s: float) -> VideoQuery:
         """Return what was described, of a video that lasts so long."""

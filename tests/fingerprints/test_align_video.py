@@ -41,7 +41,7 @@ def printed(frames: Pictures) -> VideoPrint:
 
 
 def index(*prints: VideoPrint) -> VideoIndex:
-    return index_video.build(prints, VideoParams())
+    return index_video.build(prints)
 
 
 def search(frames: Pictures, among: Sequence[VideoIndex], first: int = 0) -> list[VideoAlignment]:
@@ -184,7 +184,7 @@ def cropped(picture: Pictures) -> Pictures:
 
 def askew(picture: Pictures) -> Pictures:
     turn = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), 5, 1.0)
-    return np.asarray(cv2.warpAffine(picture, turn, (WIDTH, HEIGHT)), np.uint8)
+    return cv2.warpAffine(picture, turn, (WIDTH, HEIGHT)).astype(np.uint8)
 
 
 WHOLE = Region(0.0, 0.0, 1.0, 1.0)

@@ -449,7 +449,7 @@ KILLED_AT_EVERY_STEP = """
         sys.addaudithook(audit)
         opened.save()
 
-    parts.build([parts.Prints("", sound(0), drawn(0))], SMALL, VideoParams())  # loads kernels, once for all children
+    parts.build([parts.Prints("", sound(0), drawn(0))], SMALL)  # loads kernels, once for all children
     while True:
         folder = before.with_name(f"killed-{step}")
         shutil.copytree(before, folder)
@@ -504,14 +504,14 @@ def test_a_disk_that_fails_at_any_sync_changes_nothing(
 
     monkeypatch.setattr(os, "fsync", fsync)
     before = snapshot(folder)
-    for step in range(13):  # eleven arrays, the part's folder, the manifest
+    for step in range(len(FILES) + 2):  # the arrays, the part's folder, the manifest
         good = step
         with pytest.raises(CatalogueError, match=error.strerror or "512 requested") as refused:
             small.save()
         assert refused.value.code == "not_saved"
         assert snapshot(folder) == before
         assert small.reference_ids == BEFORE
-    good = 13  # the catalogue's folder: the new manifest is there, only not yet surely durable
+    good = len(FILES) + 2  # the catalogue's folder: the new manifest is there, only not yet surely durable
     with pytest.raises(CatalogueError):
         small.save()
     assert Catalogue.open(folder, SMALL).reference_ids == AFTER

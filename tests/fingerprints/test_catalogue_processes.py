@@ -81,7 +81,7 @@ KILLED_AT_RANDOM = """
             opened.save()
             os.write(pipe, f"{k}\\n".encode())
 
-    parts.build([parts.Prints("", sound(0), drawn(0))], SMALL, VideoParams())  # loads kernels, once for all children
+    parts.build([parts.Prints("", sound(0), drawn(0))], SMALL)  # loads kernels, once for all children
     started, said = 0, []
     for _ in range(rounds):
         reads, writes = os.pipe()
