@@ -36,6 +36,7 @@ CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
 SHARP = 4.0  # ... and less by this power of how well others are
 MAPPED = 3  # landmarks of a view where the map is known, too ...
 MAPPED_SPREAD = 0.02  # ... that span so much: an emblem in a corner spans less
+VAGUE_S = 0.2  # as well as this no single frame tells its time
 STILL = 0.6  # of what is seen is seen some seconds off: the camera stands still, so ...
 MINUTE_S = 60.0  # ... it is looked so far to each side ...
 CLEARLY = 1.03  # ... whether as much more is seen there
@@ -244,7 +245,7 @@ def _aligned(
             if (better := _elsewhere(ordinal, look, index, line, mine)) != line:
                 line, mine = _as_mapped(ordinal, look, index, free, better, mine)
         if len(mine.found):
-            span = _span(p, mine)
+            span, line = _span(p, mine), _fitted(look, index, line, mine)
             found = _alignment(number, ordinal, look, index, line, span, mine, hours)
             if found.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
                 yield found
@@ -368,6 +369,24 @@ def _line(hits: Hits, about: Line) -> Line:
     explained[0] *= OWN_SPEED
     speed, offset = np.unravel_index(int(np.argmax(explained)), explained.shape)
     return Line(float(offsets_s[speed, offset, 0]), float(speeds[speed, 0, 0]))
+
+
+def _fitted(look: Look, index: VideoIndex, line: Line, seen: Views) -> Line:
+    """
+    Fit a line to when each frame is shown, which is between the reference's frames: where most is seen of both sides.
+
+    Frames in which hardly anything moves look alike for long, and tell no time: they count for less.
+    """
+    p = look.query.landmarks
+    at_s = line.at((p.times_s + p.until_s)[seen.frames[:, 0]] / 2)
+    there_s = np.clip(at_s, index.times_s[seen.frames[:, 1]], index.until_s[seen.frames[:, 1]])
+    evidence = _evidence(seen) * (np.abs(there_s - at_s) <= NEAR_S)
+    frames, which = np.unique(seen.frames[:, 0], return_inverse=True)
+    total = np.bincount(which, evidence)
+    mean_s = np.bincount(which, evidence * there_s) / np.maximum(total, 1e-9)
+    around = np.bincount(which, evidence * (there_s - mean_s[which]) ** 2) / np.maximum(total, 1e-9)
+    hits = Hits((p.times_s + p.until_s)[frames] / 2, mean_s, 1 / (VAGUE_S**2 + around)).at(total > 0)
+    return chain_video.fit(hits, LIMITS) if len(hits.query_s) >= 4 else line
 
 
 def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:

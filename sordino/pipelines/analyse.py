@@ -16,6 +16,7 @@ from sordino.pipelines.media import Limits, Pcm, decode
 
 EXCERPT_S = 60  # of a new reference, looked up to see whether the recording is already there
 SAME_SPEED = 0.01
+CLOSELY = 2  # times as many frames a second as references have: what moves fast is met at the same moment
 KEYFRAME_GAP_S = 2.6  # a live stream has one every 2 s; in a longer gap a copy goes unnoticed
 
 
@@ -77,7 +78,8 @@ def analyse(path: Path, catalogue: Catalogue, expected: Sequence[Match] = (), li
     sound = audio.query_print(glance.pcm, catalogue.audio_params) if glance.audio_s else None
     seen, warnings = glance.pictures.query(glance.video_s), glance.warnings
     if _worth_seeing(glance, seen, catalogue, expected):
-        whole = _read(path, catalogue, limits, finer=True, audio=False)
+        closely = CLOSELY * catalogue.video_params.frames_per_s
+        whole = _read(path, catalogue, limits, finer=True, audio=False, frames_per_s=closely)
         seen, warnings = whole.pictures.query(whole.video_s), tuple(dict.fromkeys([*warnings, *whole.warnings]))
     matches = catalogue.find(sound, seen if glance.video_s else None, expected)
     return Report(tuple(matches), glance.audio_s, glance.video_s, warnings)
@@ -122,7 +124,14 @@ def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) ->
 
 
 def _read(
-    path: Path, catalogue: Catalogue, limits: Limits, *, finer: bool, keyframes: bool = False, audio: bool = True
+    path: Path,
+    catalogue: Catalogue,
+    limits: Limits,
+    *,
+    finer: bool,
+    keyframes: bool = False,
+    audio: bool = True,
+    frames_per_s: float | None = None,
 ) -> _Content:
     sound: list[NDArray[np.int16]] = []
     times_s: list[float] = []
@@ -130,7 +139,7 @@ def _read(
     with decode(
         path,
         sample_rate=catalogue.audio_params.sample_rate,
-        frames_per_s=catalogue.video_params.frames_per_s,
+        frames_per_s=frames_per_s or catalogue.video_params.frames_per_s,
         limits=limits,
         audio=audio,
         frame_side=pictures.side,

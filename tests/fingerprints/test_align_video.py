@@ -184,7 +184,8 @@ def cropped(picture: Pictures) -> Pictures:
 
 def askew(picture: Pictures) -> Pictures:
     turn = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), 5, 1.0)
-    return cv2.warpAffine(picture, turn, (WIDTH, HEIGHT)).astype(np.uint8)
+    turned: Pictures = cv2.warpAffine(picture, turn, (WIDTH, HEIGHT)).astype(np.uint8)
+    return turned
 
 
 WHOLE = Region(0.0, 0.0, 1.0, 1.0)
