@@ -21,7 +21,7 @@ from sordino.fingerprints.video import STILL_S
 
 WINDOW_S = 10.0
 HOP_S = 5.0
-GLIMPSES = 8  # frames of a window that propose, and are compared first
+GLIMPSES = 12  # frames of a window that propose, and are compared first
 CANDIDATES = 20  # of a window that are compared ...
 OF_ONE = 4  # ... of one reference
 AGREEING = 4  # pairs of landmarks that a candidate has
@@ -29,8 +29,8 @@ AROUND_S = 2.0  # of the reference to each side, with which a frame is compared
 FOUND = 6  # landmarks of a view, where they span so much of a picture: few of unrelated pictures are
 EXPECTED = 5  # and of one where a line is already known
 BESIDE_S = 1.5  # that line
-NEAR_S = 1.0  # a view so far from a line speaks for it no more
-OWN_SPEED = 1.15  # times as much another speed has to explain
+NEAR_S = 0.5  # a view so far from a line speaks for it no more
+OWN_SPEED = 1.08  # times as much another speed has to explain
 SPREAD = 0.08  # of the reference's or of the query's picture: a logo is smaller in both
 CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
 SHARP = 4.0  # ... and less by this power of how well others are
@@ -386,7 +386,7 @@ def _fitted(look: Look, index: VideoIndex, line: Line, seen: Views) -> Line:
     mean_s = np.bincount(which, evidence * there_s) / np.maximum(total, 1e-9)
     around = np.bincount(which, evidence * (there_s - mean_s[which]) ** 2) / np.maximum(total, 1e-9)
     hits = Hits((p.times_s + p.until_s)[frames] / 2, mean_s, 1 / (VAGUE_S**2 + around)).at(total > 0)
-    return chain_video.fit(hits, LIMITS) if len(hits.query_s) >= 4 else line
+    return chain_video.fit(hits, LIMITS) if line.speed != 1 and len(hits.query_s) >= 4 else line
 
 
 def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:

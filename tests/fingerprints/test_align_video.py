@@ -167,7 +167,7 @@ def still(shown_s: int) -> Pictures:
 
 def framed(picture: Pictures) -> Pictures:
     """Show a picture in a corner of another one, at half its size."""
-    canvas = film(80, 1)[0].copy()
+    canvas: Pictures = film(80, 1)[0].copy()
     canvas[80:170, 150:310] = cv2.resize(picture, (160, 90), interpolation=cv2.INTER_AREA)
     return canvas
 
