@@ -39,6 +39,7 @@ MAPPED_SPREAD = 0.02  # ... that span so much: an emblem in a corner spans less
 VAGUE_S = 0.2  # as well as this no single frame tells its time
 STILL = 0.6  # of what is seen is seen some seconds off: the camera stands still, so ...
 MINUTE_S = 60.0  # ... it is looked so far to each side ...
+FITS = 0.8  # of what two pieces show is shown by one line and map: they are one
 CLEARLY = 1.03  # ... whether as much more is seen there
 MODES = 4  # maps that are tried
 ASTRAY = 0.04  # widths of the copy, by which maps of one copy differ
@@ -224,15 +225,15 @@ def _best(views: Views) -> Views:
 
 def _aligned(
     number: int, ordinal: int, look: Look, index: VideoIndex, seen: Views, hours: float
-) -> Iterator[VideoAlignment]:
-    """Yield the lines through what was seen, the one with the most first; each frame of the query is explained once."""
+) -> list[VideoAlignment]:
+    """Return the lines through what was seen, beginning with the most; each frame of the query is explained once."""
     p, height = look.query.landmarks, float(index.heights[ordinal])
-    free = np.arange(len(p.times_s))
+    free, pieces = np.arange(len(p.times_s)), list[tuple[Line, Views]]()
     while len(seen.found):
         hits, of = _hits(look, index, seen)
         chain = chain_video.best_chain(hits, LIMITS)[1]
         if len(np.unique(chain.query_s)) < 2:
-            return
+            break
         line = chain_video.consensus(chain, LIMITS)
         mine = seen.at(np.unique(of[_beside(hits, line)]))
         for _ in range(2):
@@ -245,15 +246,41 @@ def _aligned(
             if (better := _elsewhere(ordinal, look, index, line, mine)) != line:
                 line, mine = _as_mapped(ordinal, look, index, free, better, mine)
         if len(mine.found):
-            span, line = _span(p, mine), _fitted(look, index, line, mine)
-            found = _alignment(number, ordinal, look, index, line, span, mine, hours)
+            line, mine = _joined(ordinal, look, index, (_fitted(look, index, line, mine), mine), pieces)
+            found = _alignment(number, ordinal, look, index, line, mine, hours)
             if found.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
-                yield found
-                free = free[(p.until_s[free] < span.start_s) | (p.times_s[free] > span.end_s)]
+                pieces.append((line, mine))
+                free = free[(p.until_s[free] < found.query.start_s) | (p.times_s[free] > found.query.end_s)]
         left = np.isin(seen.frames[:, 0], free)
         left[of[_beside(hits, line)]] = False
         left[of[0]] = False  # so that it ends
         seen = seen.at(left)
+    return [_alignment(number, ordinal, look, index, line, mine, hours) for line, mine in pieces]
+
+
+def _joined(
+    ordinal: int, look: Look, index: VideoIndex, piece: tuple[Line, Views], pieces: list[tuple[Line, Views]]
+) -> tuple[Line, Views]:
+    """
+    Return a piece together with one of the others, which is taken out, if the line and the map of either fit both.
+
+    In a crop of a slow pan, a shot alone lies as well a second off, in another part of the picture; the next one tells.
+    """
+    for k, other in enumerate(pieces):
+        frames = np.union1d(piece[1].frames[:, 0], other[1].frames[:, 0])
+        for line, seen in (piece, other):
+            pairs, _ = _beside_line(look, index, ordinal, frames, line, BESIDE_S)
+            there = _mapped(look, index, pairs, seen.maps[_agreement(seen, float(index.heights[ordinal]))[0][0]])
+            if _shows(there) >= FITS * (_shows(piece[1]) + _shows(other[1])):
+                del pieces[k]
+                return line, there
+    return piece
+
+
+def _mapped(look: Look, index: VideoIndex, pairs: NDArray[np.int64], map_: NDArray[np.float64]) -> Views:
+    """Return what is seen with a map that is known, in a stretch without a gap."""
+    views = verify_as_mapped(index, look, pairs, map_)
+    return _longest_run(look, views.at((views.found >= MAPPED) & (views.spread >= MAPPED_SPREAD)))
 
 
 def _agreement(seen: Views, their_height: float) -> tuple[list[int], NDArray[np.float64]]:
@@ -288,8 +315,7 @@ def _as_mapped(
     most, best = _shows(seen) / 2, (line, seen)
     for mode in _agreement(seen, float(index.heights[ordinal]))[0]:
         pairs, _ = _beside_line(look, index, ordinal, frames, line, BESIDE_S)
-        views = verify_as_mapped(index, look, pairs, seen.maps[mode])
-        there = _longest_run(look, views.at((views.found >= MAPPED) & (views.spread >= MAPPED_SPREAD)))
+        there = _mapped(look, index, pairs, seen.maps[mode])
         if _shows(there) > most:
             most, best = _shows(there), (_line(_hits(look, index, there)[0], line), there)
     return best
@@ -428,8 +454,9 @@ def _span(query: VideoPrint, seen: Views) -> Span:
 
 
 def _alignment(
-    number: int, ordinal: int, look: Look, index: VideoIndex, line: Line, span: Span, seen: Views, hours: float
+    number: int, ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Views, hours: float
 ) -> VideoAlignment:
+    span = _span(look.query.landmarks, seen)
     mapped = Span(float(max(0.0, line.at(span.start_s))), float(max(0.0, line.at(span.end_s))))
     height = float(index.heights[ordinal])
     agreeing = seen.at(_agreement(seen, height)[1] > AGREES)
