@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from benchmarks import sounds
 from sordino.fingerprints import video
 from sordino.fingerprints.model import AudioPrint, VideoPrint
+from sordino.fingerprints.params import VideoParams
 from sordino.monitor.home import Home
 from sordino.monitor.works import Ownership, Reference, Work
 from sordino.pipelines import messages
@@ -107,23 +108,22 @@ def _encoded(film: Path, start_s: float, sound: NDArray[np.float32], height: int
 @cache
 def _decoded(film: Path) -> tuple[NDArray[np.float64], list[NDArray[np.uint8]], float]:
     """Return times and luminance of a film's frames, and its duration; kept, as it is described from several sides."""
-    with decode(film, audio=False) as decoding:
+    with decode(film, audio=False, frame_side=VideoParams().reference_side) as decoding:
         frames = [item for item in decoding if isinstance(item, Frame)]
     return np.array([f.time_s for f in frames]), [f.luma for f in frames], decoding.video_s
 
 
-def film_print(film: Path, flip: bool = False, turn: int = 0) -> VideoPrint:
-    """Return a film's print; flipped, or turned by quarters, it is another film with the statistics of real ones."""
+def film_print(film: Path, flip: bool = False, turn: int = 0, part: float = 1.0) -> VideoPrint:
+    """Return a film's print, or that of its first part; flipped, or turned by quarters, it is another real film."""
     times_s, frames, duration_s = _decoded(film)
-    seen = (np.ascontiguousarray(np.rot90(luma[:, ::-1] if flip else luma, turn)) for luma in frames)
-    return video.fingerprint(times_s, seen, duration_s)
+    n = int((times_s < part * duration_s).sum())
+    seen = (np.ascontiguousarray(np.rot90(luma[:, ::-1] if flip else luma, turn)) for luma in frames[:n])
+    return video.reference_print(times_s[:n], seen, part * duration_s)
 
 
 def film_references(scene: Scene, others: Sequence[Path], hours: float) -> Iterator[tuple[str, VideoPrint]]:
     """Yield the first half of the scene's film, other films, then all of them flipped and turned, up to `hours`."""
-    whole = film_print(scene.film)
-    first = whole.times_s < whole.duration_s / 2
-    half = VideoPrint(whole.params, whole.duration_s / 2, whole.times_s[first], whole.hashes[first])
+    half = film_print(scene.film, part=0.5)
     yield scene.film.name, half
     so_far_s = half.duration_s
     for flip, turn in VIEWS:

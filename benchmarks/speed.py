@@ -105,7 +105,8 @@ def _stages(segment: LiveSegment, home: Home, costs: Costs) -> None:
     """Take the route apart: the same calls as `analyse` makes, one by one; then `analyse` itself."""
     catalogue = home.catalogue
     with costs.of("decode"):
-        items = list(decode(segment.path, frames_per_s=catalogue.video_params.frames_per_s, limits=home.segment_limits))
+        rate, side = catalogue.video_params.frames_per_s, catalogue.video_params.query_side
+        items = list(decode(segment.path, frames_per_s=rate, frame_side=side, limits=home.segment_limits))
     pcm = np.concatenate([item.samples for item in items if isinstance(item, Pcm)])
     frames = [item for item in items if isinstance(item, Frame)]
     with costs.of("fingerprint sound"):
@@ -114,7 +115,7 @@ def _stages(segment: LiveSegment, home: Home, costs: Costs) -> None:
         catalogue.find(sound, None)
     with costs.of("fingerprint pictures"):
         times_s = np.array([f.time_s for f in frames])
-        seen = video.fingerprint(times_s, (f.luma for f in frames), live.SEGMENT_S, mirrored=True)
+        seen = video.query_print(times_s, (f.luma for f in frames), live.SEGMENT_S)
     with costs.of("find pictures"):
         catalogue.find(None, seen)
     with costs.of("analyse"):

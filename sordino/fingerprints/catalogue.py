@@ -24,14 +24,15 @@ import numpy as np
 from sordino.fingerprints import align_audio, align_video, checks, index, merge, parts
 from sordino.fingerprints.align_audio import AudioAlignment
 from sordino.fingerprints.align_video import VideoAlignment
-from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Span, VideoPrint
+from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Region, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
 from sordino.fingerprints.search_audio import Pose, References
+from sordino.fingerprints.video import Describer
 
 __all__ = ["Catalogue", "CatalogueError"]
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 OUTSHINES = 0.3  # of the strongest score in a stretch: a weaker reference says nothing there
 
@@ -131,7 +132,7 @@ class Catalogue:
         if there or reference_id in self._staged.added:
             raise CatalogueError("exists", f"{reference_id}: already in the catalogue")
         nothing = AudioPrint(self.audio_params, 0.0, np.empty(0, np.int32), np.empty(0, np.int16))
-        unseen = VideoPrint(self.video_params, 0.0, np.empty(0), np.empty((0, 4), np.uint64))
+        unseen = Describer(self.video_params, finer=False).reference(0.0)
         self._staged.added[reference_id] = Prints(reference_id, audio or nothing, video or unseen)
 
     def remove(self, reference_id: str) -> None:
@@ -157,7 +158,7 @@ class Catalogue:
             raise CatalogueError("not_saved", f"{self._folder}: {reason}; nothing was changed") from error
         self._staged = _Staged()
 
-    def find(self, audio: AudioQuery | None, video: VideoPrint | None, expected: Sequence[Match] = ()) -> list[Match]:
+    def find(self, audio: AudioQuery | None, video: VideoQuery | None, expected: Sequence[Match] = ()) -> list[Match]:
         """
         Find what the query has of the references, strongest first within a track.
 
@@ -173,6 +174,16 @@ class Catalogue:
         matches += [] if video is None else self._find_video(video)
         return sorted(_standing_out(matches), key=lambda m: (m.track, m.log10_false_positive))
 
+    def glimpses(self, video: VideoQuery) -> bool:
+        """
+        Tell whether a few frames of a query show anything of a reference, so that all are worth looking at.
+
+        Raises CatalogueError as `find`.
+        """
+        self._check("query", None, video)
+        self.refresh()
+        return align_video.glimpsed(video, [self._parts[entry.name].video for entry in self._generation.entries])
+
     def _find_audio(self, query: AudioQuery, expected: Sequence[Match]) -> list[Match]:
         """Search the parts as one: what chance reaches and what others reach is of all of them."""
         entries = self._generation.entries
@@ -185,13 +196,14 @@ class Catalogue:
                 matches.append(_match(there[number], ordinal, found))
         return matches
 
-    def _find_video(self, query: VideoPrint) -> list[Match]:
-        matches = []
-        for entry in self._generation.entries:
-            part = self._parts[entry.name]
-            found = align_video.find(query, part.video.hashes, part.video.times_s, part.video.starts)
-            matches += [_match(part, f.ordinal, f) for f in found if part.reference_ids[f.ordinal] not in entry.removed]
-        return matches
+    def _find_video(self, query: VideoQuery) -> list[Match]:
+        entries = self._generation.entries
+        there = [self._parts[entry.name] for entry in entries]
+        return [
+            _match(there[found.number], found.ordinal, found)
+            for found in align_video.find(query, [part.video for part in there])
+            if there[found.number].reference_ids[found.ordinal] not in entries[found.number].removed
+        ]
 
     def refresh(self) -> bool:
         """Take up the generation that is on disk now; say whether it is another. Raises as `open`."""
@@ -208,9 +220,10 @@ class Catalogue:
             return True
         raise CatalogueError("damaged", f"{self._folder}: parts that the manifest names are missing")
 
-    def _check(self, name: str, audio: AudioPrint | AudioQuery | None, video: VideoPrint | None) -> None:
-        landmarks = audio.landmarks if isinstance(audio, AudioQuery) else audio
-        if (landmarks and landmarks.params != self.audio_params) or (video and video.params != self.video_params):
+    def _check(self, name: str, audio: AudioPrint | AudioQuery | None, video: VideoPrint | VideoQuery | None) -> None:
+        sound = audio.landmarks if isinstance(audio, AudioQuery) else audio
+        pictures = video.landmarks if isinstance(video, VideoQuery) else video
+        if (sound and sound.params != self.audio_params) or (pictures and pictures.params != self.video_params):
             raise CatalogueError("other_parameters", f"{name}: its print has other parameters than the catalogue")
         try:
             checks.check(audio, video)
@@ -268,7 +281,7 @@ class Catalogue:
         kept, prints = self._merged(remaining, added)
         fresh: list[Path] = []
         try:
-            for run in merge.cut([index.length(p.audio) for p in prints], index.MAX_FRAMES):
+            for run in merge.cut([parts.length(p) for p in prints], index.MAX_FRAMES):
                 fresh.append(self._folder / f"part-{uuid.uuid4().hex[:16]}")
                 part = parts.build(merge.some(prints, run), self.audio_params)
                 kept.append(_Entry(fresh[-1].name, part.reference_ids, parts.write(part, fresh[-1])))
@@ -283,9 +296,9 @@ class Catalogue:
 
     def _merged(self, entries: Sequence[_Entry], added: Sequence[Prints]) -> tuple[list[_Entry], Sequence[Prints]]:
         """Return the parts that stay, and the prints of the others and of what is added: each is made when asked."""
-        whole = [int(np.diff(self._parts[e.name].audio.bases).sum()) for e in entries]
+        whole = [int(self._parts[e.name].lengths().sum()) for e in entries]
         present = [n - self._removed_frames(e) for n, e in zip(whole, entries, strict=True)]
-        chosen = merge.absorbed(present, whole, sum(index.length(p.audio) for p in added), index.MAX_FRAMES)
+        chosen = merge.absorbed(present, whole, sum(parts.length(p) for p in added), index.MAX_FRAMES)
         there = self._prints_of([entries[k] for k in chosen])
         prints = merge.Lazily(len(there) + len(added), lambda k: there[k] if k < len(there) else added[k - len(there)])
         return [e for k, e in enumerate(entries) if k not in chosen], prints
@@ -300,7 +313,7 @@ class Catalogue:
         return merge.Lazily(len(places), made)
 
     def _removed_frames(self, entry: _Entry) -> int:
-        lengths = np.diff(self._parts[entry.name].audio.bases)
+        lengths = self._parts[entry.name].lengths()
         return sum(int(lengths[entry.reference_ids.index(i)]) for i in entry.removed)
 
     def _write_manifest(self, entries: Sequence[_Entry]) -> None:
@@ -388,10 +401,14 @@ def _match(part: Part, ordinal: int, found: AudioAlignment | VideoAlignment) -> 
         speed=round(found.speed, 5),
         pitch_semitones=round(found.pitch_semitones, 2) if isinstance(found, AudioAlignment) else 0.0,
         mirrored=isinstance(found, VideoAlignment) and found.mirrored,
-        region=None,
+        region=_rounded(found.region) if isinstance(found, VideoAlignment) else None,
         score=round(found.score, 2),
         log10_false_positive=round(found.log10_false_positive, 2),
     )
+
+
+def _rounded(region: Region) -> Region:
+    return Region(*(round(v, 4) for v in (region.x, region.y, region.w, region.h)))
 
 
 def _to_ms(span: Span) -> Span:

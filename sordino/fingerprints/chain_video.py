@@ -12,10 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sordino.fingerprints.hamming import Hashes, distance
-
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
 
 _OTHER_SPEED = 8.0  # evidence, of about one frame: a speed other than 1 has to explain that much more
 
@@ -46,29 +43,14 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Reference time = offset_s + speed x query time."""
+    """Reference time = offset_s + speed x query time; `offset_s` may be float64[n], for as many times."""
 
-    offset_s: float
+    offset_s: Any
     speed: float
 
     def at(self, query_s: Any) -> Any:
         """Return the reference time at a time of the query (both in seconds, a number or an array)."""
         return self.offset_s + self.speed * query_s
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Beside:
-    """
-    What lies beside a line, for each query frame: arrays[n].
-
-    `bits`, the least distance (256: no reference frame there), of so many `compared`; `reference_s`, the time of the
-    least, between frames where the distances of its neighbours say so; `sharpness`, how far it stands out, in bits.
-    """
-
-    bits: Rows
-    compared: Rows
-    reference_s: Floats
-    sharpness: Floats
 
 
 def best_chain(hits: Hits, limits: Limits) -> tuple[float, Hits]:
@@ -125,11 +107,6 @@ def fit(hits: Hits, limits: Limits) -> Line:
     return line
 
 
-def compare(query: Hashes, expected_s: Floats, reference: Hashes, times_s: Floats, tolerance_s: float) -> Beside:
-    """Compare each frame of the query, uint64[n, 4], with the reference's frames around its expected time there."""
-    return Beside(*_compare(query, expected_s, reference, times_s, tolerance_s))
-
-
 @njit(cache=True, nogil=True)
 def _chains(query_s: Floats, reference_s: Floats, evidence: Floats, bounds: Floats) -> Any:
     """For each hit: the evidence of the best chain that ends there, and the hit before it (-1: none)."""
@@ -152,36 +129,3 @@ def _chains(query_s: Floats, reference_s: Floats, evidence: Floats, bounds: Floa
                 best[i] = total
                 previous[i] = j
     return best, previous
-
-
-@njit(cache=True, nogil=True)
-def _compare(query: Hashes, expected_s: Floats, reference: Hashes, times_s: Floats, tolerance_s: float) -> Any:
-    n = len(query)
-    bits = np.full(n, 256, dtype=np.int64)
-    compared = np.zeros(n, dtype=np.int64)
-    nearest_s = np.zeros(n)
-    sharpness = np.zeros(n)
-    for q in range(n):
-        a, b, c, d = query[q]
-        first = np.searchsorted(times_s, expected_s[q] - tolerance_s)
-        last = np.searchsorted(times_s, expected_s[q] + tolerance_s)
-        compared[q] = last - first
-        at = -1
-        for r in range(first, last):
-            far = distance(a, b, c, d, reference[r])
-            if far < bits[q]:
-                bits[q] = far
-                at = r
-        if at < 0:
-            continue
-        nearest_s[q] = times_s[at]
-        if at == 0 or at == len(times_s) - 1 or times_s[at + 1] - times_s[at - 1] > 4 * tolerance_s:
-            continue
-        # Equiangular fit: the distance grows alike to both sides of the true time.
-        earlier = np.float64(distance(a, b, c, d, reference[at - 1]))
-        later = np.float64(distance(a, b, c, d, reference[at + 1]))
-        sharpness[q] = max(0.0, max(earlier, later) - bits[q])
-        if sharpness[q] > 0:
-            lean = min(1.0, max(-1.0, (earlier - later) / sharpness[q]))
-            nearest_s[q] += lean * (times_s[at + 1] - times_s[at - 1]) / 4
-    return bits, compared, nearest_s, sharpness

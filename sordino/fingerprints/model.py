@@ -82,16 +82,30 @@ class AudioQuery:
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoPrint:
     """
-    Descriptors of a piece of picture: `times_s` float64[n], ascending; `hashes` uint64[n, 4], 256 bits a frame.
+    Landmarks of a piece of picture: corners of its frames, and how they look.
 
-    `mirrored` uint64[n, 4] is the hash of each frame seen in a mirror; None in a reference, which does not need it.
+    `height`: of the pictures, in their widths. A frame that hardly differs from the one before is not described again:
+    frame k was shown first at `times_s[k]` and last at `until_s[k]`, both float64[n] and ascending. `starts`
+    int64[n + 1]: it has the landmarks from `starts[k]` to `starts[k + 1]`. `places` float32[m, 3]: x, y and size of
+    each, in widths of the picture; `words` uint64[m] (`video`).
     """
 
     params: VideoParams
     duration_s: float
+    height: float
     times_s: NDArray[np.float64]
-    hashes: NDArray[np.uint64]
-    mirrored: NDArray[np.uint64] | None = None
+    until_s: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    places: NDArray[np.float32]
+    words: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoQuery:
+    """What is looked for in the catalogue: landmarks, and which bits of their words are least sure: uint8[m, 4]."""
+
+    landmarks: VideoPrint
+    unsure: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

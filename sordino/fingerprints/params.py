@@ -44,10 +44,11 @@ class VideoParams:
     """How pictures become descriptors."""
 
     frames_per_s: float = 2.0  # at most; a print keeps each frame's own time
-    dct_size: int = 16  # 16 x 16 low frequencies: 256 bits
-    image_size: int = 64  # the luminance is reduced to this square first
-    min_quality: int = 50  # of 100, see `video.quality`: flat and black frames say nothing
-    version: int = 1
+    reference_side: int = 320  # pixels of the longer side
+    query_side: int = 640  # a copy may fill a third of the picture
+    reference_landmarks: int = 200  # of a frame
+    query_landmarks: int = 1000
+    version: int = 2
 
 
 def stamp(audio: AudioParams, video: VideoParams) -> str:

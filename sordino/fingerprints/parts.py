@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sordino.fingerprints import index
+from sordino.fingerprints import index, index_video
 from sordino.fingerprints.index import AudioIndex
+from sordino.fingerprints.index_video import VideoIndex
 from sordino.fingerprints.merge import Lazily
 from sordino.fingerprints.model import AudioPrint, VideoPrint
 from sordino.fingerprints.params import AudioParams, VideoParams
@@ -39,49 +40,34 @@ class Prints:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VideoTable:
-    """Frame descriptors: `hashes` uint64[m, 4], `times_s` float32[m]; rows `starts[r]` to `starts[r + 1]` are r's."""
-
-    hashes: NDArray[np.uint64]
-    times_s: NDArray[np.float32]
-    starts: NDArray[np.int64]
-    durations_s: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """The indexes of `reference_ids`; the place of an id is its ordinal in both."""
 
     reference_ids: tuple[str, ...]
     audio: AudioIndex
-    video: VideoTable
+    video: VideoIndex
 
     def prints(self, ordinal: int, audio: AudioParams, video: VideoParams) -> Prints:
         """Return what was added as the reference of this ordinal, to be put into another part."""
-        rows = slice(int(self.video.starts[ordinal]), int(self.video.starts[ordinal + 1]))
-        seen = VideoPrint(
-            video,
-            float(self.video.durations_s[ordinal]),
-            self.video.times_s[rows].astype(np.float64),
-            self.video.hashes[rows],
-        )
-        return Prints(self.reference_ids[ordinal], self.audio.print_of(ordinal, audio), seen)
+        sound, pictures = self.audio.print_of(ordinal, audio), self.video.print_of(ordinal, video)
+        return Prints(self.reference_ids[ordinal], sound, pictures)
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Return how much each reference takes, as `length` tells."""
+        per_s = index.SECOND_FRAMES
+        return np.asarray(np.maximum(np.diff(self.audio.bases), per_s * np.diff(self.video.bases)))
+
+
+def length(prints: Prints) -> int:
+    """Return how much a reference takes of what a part may hold: frames of its sound, or as much for its pictures."""
+    return max(index.length(prints.audio), index.SECOND_FRAMES * index_video.length_s(prints.video))
 
 
 def build(prints: Sequence[Prints], params: AudioParams) -> Part:
     """Index the references' prints; a sequence that makes them when asked needs no more memory than the part."""
     ids = tuple(p.reference_id for p in prints)
     sound = index.build(Lazily(len(prints), lambda k: prints[k].audio), params)
-    return Part(ids, sound, _video_table([p.video for p in prints]))
-
-
-def _video_table(prints: Sequence[VideoPrint]) -> VideoTable:
-    return VideoTable(
-        hashes=np.concatenate([np.empty((0, 4), np.uint64), *(p.hashes for p in prints)]),
-        times_s=np.concatenate([np.empty(0), *(p.times_s for p in prints)]).astype(np.float32),
-        starts=np.concatenate([[0], np.cumsum([len(p.times_s) for p in prints])]).astype(np.int64),
-        durations_s=np.array([p.duration_s for p in prints], np.float64),
-    )
+    return Part(ids, sound, index_video.build(Lazily(len(prints), lambda k: prints[k].video)))
 
 
 def write(part: Part, folder: Path) -> dict[str, str]:
@@ -115,7 +101,7 @@ def read(folder: Path, reference_ids: Sequence[str], checksums: Mapping[str, str
     return Part(
         tuple(reference_ids),
         AudioIndex(**{f.name: _mapped(folder / f"audio_{f.name}.npy") for f in fields(AudioIndex)}),
-        VideoTable(**{f.name: _mapped(folder / f"video_{f.name}.npy") for f in fields(VideoTable)}),
+        VideoIndex(**{f.name: _mapped(folder / f"video_{f.name}.npy") for f in fields(VideoIndex)}),
     )
 
 
@@ -135,7 +121,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _arrays(part: Part) -> dict[str, NDArray[Any]]:
-    tables: dict[str, AudioIndex | VideoTable] = {"audio": part.audio, "video": part.video}
+    tables: dict[str, AudioIndex | VideoIndex] = {"audio": part.audio, "video": part.video}
     return {f"{name}_{f.name}.npy": getattr(table, f.name) for name, table in tables.items() for f in fields(table)}
 
 

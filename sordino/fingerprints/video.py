@@ -1,114 +1,266 @@
 """
-Pictures to descriptors: 256 bits a frame that survive scaling, compression and changes of brightness.
+Pictures to landmarks: corners, each with a word of 63 bits that says how its surroundings look.
 
-The descriptor follows PDQ (Facebook, "The TMK+PDQF video-hashing algorithm and the PDQ image-hashing algorithm", 2019):
-which of the low frequencies of the luminance are above their median. The mirror image costs nothing: reflecting the
-picture negates the odd horizontal frequencies.
+A word is the signs of the low frequencies of a square patch, as PDQ's hash is of a whole picture (Facebook, "The
+TMK+PDQF video-hashing algorithm and the PDQ image-hashing algorithm", 2019). The DCT makes them nearly independent, so
+words spread evenly over an index, and its smallest coefficients tell which signs a copy may have otherwise. In a
+mirror, the odd horizontal frequencies change their signs: mirrored pictures cost nothing.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable
 from functools import lru_cache
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from sordino.fingerprints.model import VideoPrint
+from sordino.fingerprints.model import VideoPrint, VideoQuery
 from sordino.fingerprints.params import VideoParams
 
-_BATCH = 256  # frames transformed together: 4 MiB of 64 x 64 float32
+STEP = 1.25  # from one level of the pyramid to the next
+CELL = 3  # pixels of a level that are one sample of a patch ...
+CELLS = 11  # ... of so many a side: an odd number, so that a mirror has the very same ones ...
+PATCH = CELLS * CELL
+FREQUENCIES = 8  # ... of which so many frequencies are taken
+MARGIN = 12  # pixels from the edge: a patch may reach over it, and repeats the edge there
+CONTRAST = 8  # grey levels by which a corner differs from its circle
+WINDOW = 3  # pixels to each side whose gradients tell how much of a corner it is
+UNSURE_BITS = 26  # the lowest: those that an index looks words up by, at most
+COARSE = (40, 24)  # cells, across and down, by whose means pictures are compared: ...
+SAME = 4  # ... where none differs by so many grey levels, the picture has not changed ...
+STILL_S = 10.0  # ... but is described again after so long: a vote then is not far off
+GRID = (8, 5)  # along the longer and the shorter side: landmarks are spread over the picture ...
+CROWDS = (1.5, 1.0)  # ... no cell of a reference, or of a query, has more than so many times its share
 
 
-def fingerprint(
+def _zigzag() -> NDArray[np.int64]:
+    """Return the places of the 63 frequencies but the mean in a flattened square, the lowest first."""
+    places = [(v, u) for v in range(FREQUENCIES) for u in range(FREQUENCIES) if v or u]
+    return np.array([v * FREQUENCIES + u for v, u in sorted(places, key=lambda p: (p[0] ** 2 + p[1] ** 2, p))])
+
+
+ZIGZAG = _zigzag()
+N_BITS = len(ZIGZAG)
+MIRRORED = np.uint64(sum(1 << k for k, place in enumerate(ZIGZAG) if place % FREQUENCIES % 2))  # bits that change
+
+
+class Describer:
+    """
+    Describes frames as they come, so that they need not be in memory together.
+
+    `finer`: as a query, in which what was copied may be a small part of the picture. Of larger pictures than `side`
+    pixels no more is seen.
+    """
+
+    def __init__(self, params: VideoParams | None = None, *, finer: bool) -> None:
+        self._params = params or VideoParams()
+        self.side = self._params.query_side if finer else self._params.reference_side
+        self._n_landmarks = self._params.query_landmarks if finer else self._params.reference_landmarks
+        self._crowd = CROWDS[finer]
+        self._last: NDArray[np.int16] | None = None  # what of the last picture others are compared with
+        self._heights: list[float] = []
+        self._times_s: list[float] = []
+        self._until_s: list[float] = []
+        self._counts: list[int] = [0]
+        self._places: list[NDArray[np.float32]] = [np.empty((0, 3), np.float32)]
+        self._words: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
+        self._unsure: list[NDArray[np.uint8]] = [np.empty((0, 4), np.uint8)]
+
+    def add(self, time_s: float, frame: NDArray[np.uint8]) -> None:
+        """
+        Describe a luminance picture uint8[height, width] of any size, shown from `time_s` on.
+
+        Raises ValueError for a time that is not finite or before the last one, and for frames that are other arrays.
+        """
+        if not math.isfinite(time_s) or (self._until_s and time_s < self._until_s[-1]):
+            raise ValueError("frame times must be finite and ascending")
+        picture = _reduced(frame, self.side)
+        coarse = _resized_to(picture, *COARSE).astype(np.int16)
+        if self._last is not None and time_s < self._times_s[-1] + STILL_S and np.abs(coarse - self._last).max() < SAME:
+            self._until_s[-1] = time_s
+            return
+        self._last = coarse
+        places, patches = landmarks(picture, self._n_landmarks, self._crowd)
+        spectrum = _spectrum(patches)
+        self._heights.append(picture.shape[0] / picture.shape[1])
+        self._times_s.append(time_s)
+        self._until_s.append(time_s)
+        self._counts.append(len(places))
+        self._places.append(places)
+        self._words.append(_words(spectrum))
+        self._unsure.append(np.argsort(np.abs(spectrum[:, :UNSURE_BITS]), axis=1)[:, :4].astype(np.uint8))
+
+    def query(self, duration_s: float) -> VideoQuery:
+        """Return what was described, of a video that lasts so long."""
+        return VideoQuery(self.reference(duration_s), np.concatenate(self._unsure))
+
+    def reference(self, duration_s: float) -> VideoPrint:
+        """Return what was described, of a video that lasts so long."""
+        return VideoPrint(
+            self._params,
+            float(duration_s),
+            float(np.median(self._heights)) if self._heights else 1.0,
+            np.array(self._times_s, np.float64),
+            np.array(self._until_s, np.float64),
+            np.cumsum(self._counts),
+            np.concatenate(self._places),
+            np.concatenate(self._words),
+        )
+
+
+def reference_print(
     times_s: NDArray[np.float64],
     frames: Iterable[NDArray[np.uint8]],
     duration_s: float,
     params: VideoParams | None = None,
-    *,
-    mirrored: bool = False,
 ) -> VideoPrint:
-    """
-    Describe the frames of a video; flat and black ones (quality below `params.min_quality`) are left out.
-
-    `times_s` float64[n], ascending, in seconds; `frames` n luminance pictures uint8[height, width] of any size, taken
-    one by one, so they need not be in memory together. `mirrored` adds the descriptors of the mirror image, which
-    queries need. Raises ValueError for times that are not finite and ascending, for another number of frames, and for
-    frames that are other arrays.
-
-    >>> ramp = np.add.outer(np.arange(0, 240, 4), np.arange(90) % 16).astype(np.uint8)
-    >>> fingerprint(np.array([0.0, 0.5]), [ramp, np.zeros((60, 90), np.uint8)], 1.0).times_s
-    array([0.])
-    """
-    params = params or VideoParams()
-    times_s = np.asarray(times_s, dtype=np.float64)
-    if times_s.ndim != 1 or not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
-        raise ValueError("frame times must be finite and ascending")
-    size = params.dct_size
-    spectra = [np.empty((0, size, size), dtype=np.float32)]
-    kept: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
-    for batch in _batches(frames, params.image_size):
-        good = quality(batch) >= params.min_quality
-        kept.append(good)
-        spectra.append(_low_frequencies(batch[good], size))
-    keep, spectrum = np.concatenate(kept), np.concatenate(spectra)
-    if len(keep) != len(times_s):
-        raise ValueError(f"{len(times_s)} frame times for {len(keep)} frames")
-    reflected = _bits(spectrum * _reflection(size)) if mirrored else None
-    return VideoPrint(params, float(duration_s), times_s[keep], _bits(spectrum), reflected)
+    """Describe the frames of a reference, as `Describer` does; `times_s` float64[n] for n frames."""
+    describer = Describer(params, finer=False)
+    _add_all(describer, times_s, frames)
+    return describer.reference(duration_s)
 
 
-def quality(images: NDArray[np.float32]) -> NDArray[np.int64]:
-    """
-    Say how much there is to see in each picture, 0 (flat) to 100: PDQ's sum of luminance steps between neighbours.
-
-    `images` float32[n, size, size], 0 to 255. Steps under 2.55 count for nothing: noise is no picture.
-    """
-    steps = [np.abs(np.trunc(np.diff(images, axis=axis) * (100 / 255))).sum(axis=(1, 2)) for axis in (1, 2)]
-    area = (images.shape[1] / 64) ** 2
-    percent: NDArray[np.int64] = np.minimum(100, np.sum(steps, axis=0) / (90 * area)).astype(np.int64)
-    return percent
-
-
-def _batches(frames: Iterable[NDArray[np.uint8]], size: int) -> Iterator[NDArray[np.float32]]:
-    """Reduce the pictures to squares, float32[at most _BATCH, size, size]."""
-    squares: list[NDArray[np.float32]] = []
-    for frame in frames:
-        squares.append(_square(frame, size))
-        if len(squares) == _BATCH:
-            yield np.stack(squares)
-            squares.clear()
-    if squares:
-        yield np.stack(squares)
+def query_print(
+    times_s: NDArray[np.float64],
+    frames: Iterable[NDArray[np.uint8]],
+    duration_s: float,
+    params: VideoParams | None = None,
+) -> VideoQuery:
+    """Describe the frames of a query, as `Describer` does; `times_s` float64[n] for n frames."""
+    describer = Describer(params, finer=True)
+    _add_all(describer, times_s, frames)
+    return describer.query(duration_s)
 
 
-def _square(frame: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
+def _add_all(describer: Describer, times_s: NDArray[np.float64], frames: Iterable[NDArray[np.uint8]]) -> None:
+    for time_s, frame in zip(times_s, frames, strict=True):
+        describer.add(float(time_s), frame)
+
+
+def _reduced(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Make the longer side at most `side` pixels."""
     if frame.dtype != np.uint8 or frame.ndim != 2 or frame.size == 0:
         raise ValueError(f"a frame must be uint8[height, width], not {frame.dtype}{list(frame.shape)}")
-    # The mean over the area of each cell, as a camera's pixel has it. In float: rounding would show in dark pictures.
-    reduced = cv2.resize(frame.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(reduced, dtype=np.float32)
+    scale = side / max(frame.shape)
+    return frame if scale >= 1 else _resized(frame, scale, cv2.INTER_AREA)
 
 
-@lru_cache(maxsize=4)
-def _cosines(size: int, length: int) -> NDArray[np.float32]:
-    """Return the DCT-II cosines for frequencies 1 to `size` over `length` places: float32[size, length]."""
-    frequency, place = np.mgrid[1 : size + 1, 0:length]
-    return np.asarray(np.cos(np.pi * frequency * (place + 0.5) / length), dtype=np.float32)
+def _resized(picture: NDArray[np.uint8], scale: float, how: int) -> NDArray[np.uint8]:
+    height, width = (max(1, round(n * scale)) for n in picture.shape)
+    return _resized_to(picture, width, height, how)
 
 
-def _low_frequencies(images: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Return frequencies 1 to `size` of both directions, so without any mean: float32[n, size, size]."""
-    cosines = _cosines(size, images.shape[1])
-    return np.asarray(cosines @ images @ cosines.T, dtype=np.float32)
+def _resized_to(picture: NDArray[np.uint8], width: int, height: int, how: int = cv2.INTER_AREA) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), dtype=np.uint8)
 
 
-def _reflection(size: int) -> NDArray[np.float32]:
-    """Return the factors of the horizontal frequencies 1, 2, 3 ... in a mirror: -1, 1, -1 ..."""
-    return np.where(np.arange(1, size + 1) % 2 == 1, -1, 1).astype(np.float32)
+def landmarks(picture: NDArray[np.uint8], n: int, crowd: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Find at most `n` corners of a picture, at several scales and spread over it.
+
+    Returns their places float32[k, 3] (x, y and the size of a pixel of their level, all in widths of the picture) and
+    the patches around them, float32[k, CELLS, CELLS]. Corners are FAST's (Rosten and Drummond, "Machine learning for
+    high-speed corner detection", 2006), ranked by the smaller eigenvalue of their gradients (Shi and Tomasi, "Good
+    features to track", 1994).
+    """
+    levels = list(_levels(picture))
+    shares = np.array([STEP**-k for k in range(len(levels))])
+    places, patches = [np.empty((0, 3), np.float32)], [np.empty((0, CELLS, CELLS), np.float32)]
+    for level, share in zip(levels, (n * shares / shares.sum()).astype(int), strict=True):
+        corners = _corners(level, share, crowd)
+        size = 1 / level.shape[1]
+        places.append(np.column_stack([corners * size, np.full(len(corners), size)]).astype(np.float32))
+        patches.append(_patches(level, corners))
+    return np.concatenate(places), np.concatenate(patches)
 
 
-def _bits(spectrum: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Compare each coefficient with the median of its picture: uint64[n, 4] of float32[n, 16, 16]."""
-    flat = spectrum.reshape(len(spectrum), spectrum.shape[1] * spectrum.shape[2])
-    above = flat > np.median(flat, axis=1, keepdims=True)
-    return np.packbits(above, axis=1).view(np.uint64)
+def _levels(picture: NDArray[np.uint8]) -> Iterable[NDArray[np.uint8]]:
+    """Yield the picture, smaller and smaller, while a patch fits into it."""
+    level = picture
+    while min(level.shape) >= PATCH and max(picture.shape) <= 6 * max(level.shape):
+        yield level
+        level = _resized(level, 1 / STEP, cv2.INTER_LINEAR)  # the step is small; the mean over areas takes long
+
+
+@lru_cache(maxsize=1)
+def _detector() -> cv2.FastFeatureDetector:
+    return cv2.FastFeatureDetector.create(CONTRAST, True)
+
+
+def _corners(level: NDArray[np.uint8], n: int, crowd: float) -> NDArray[np.float32]:
+    """Return x and y of at most `n` corners, float32[k, 2] in pixels: the clearest, but in no cell too many."""
+    height, width = level.shape
+    found = np.asarray(cv2.KeyPoint.convert(_detector().detect(level)), dtype=np.float32).reshape(-1, 2)
+    inside = ((found >= MARGIN) & (found < np.array([width, height]) - MARGIN)).all(axis=1)
+    corners = found[inside]
+    columns, rows = GRID if width >= height else GRID[::-1]
+    cell = (corners * [columns / width, rows / height]).astype(np.int64) @ [1, columns]
+    order = np.argsort(-_strengths(level, corners), kind="stable")
+    taken = order[_spread(cell[order], columns * rows, n, math.ceil(crowd * n / (columns * rows)))]
+    return np.asarray(corners[taken])
+
+
+@njit(cache=True, nogil=True)
+def _strengths(level, corners):  # type: ignore[no-untyped-def]
+    """Return the smaller eigenvalue of the gradients around each corner."""
+    strengths = np.empty(len(corners), np.float32)
+    for i in range(len(corners)):
+        x0, y0 = int(corners[i, 0]), int(corners[i, 1])
+        xx, yy, xy = np.float32(0), np.float32(0), np.float32(0)
+        for y in range(y0 - WINDOW, y0 + WINDOW + 1):
+            for x in range(x0 - WINDOW, x0 + WINDOW + 1):
+                gx = np.float32(level[y, x + 1]) - np.float32(level[y, x - 1])
+                gy = np.float32(level[y + 1, x]) - np.float32(level[y - 1, x])
+                xx, yy, xy = xx + gx * gx, yy + gy * gy, xy + gx * gy
+        strengths[i] = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy * xy)
+    return strengths
+
+
+@njit(cache=True, nogil=True)
+def _spread(cells, n_cells, n, crowd):  # type: ignore[no-untyped-def]
+    """Return which to take, in order, at most `n` in all and `crowd` in a cell."""
+    taken, counts, k = np.empty(min(n, len(cells)), np.int64), np.zeros(n_cells, np.int64), 0
+    for i in range(len(cells)):
+        if k < len(taken) and counts[cells[i]] < crowd:
+            counts[cells[i]] += 1
+            taken[k] = i
+            k += 1
+    return taken[:k]
+
+
+@njit(cache=True, nogil=True)
+def _patches(level, corners):  # type: ignore[no-untyped-def]
+    """Return the means of the cells of the patch around each corner; beyond the edge, the edge goes on."""
+    height, width = level.shape
+    patches = np.empty((len(corners), CELLS, CELLS), np.float32)
+    for i in range(len(corners)):
+        x0, y0 = int(corners[i, 0]) - PATCH // 2, int(corners[i, 1]) - PATCH // 2
+        for row in range(CELLS):
+            for column in range(CELLS):
+                total = np.float32(0)
+                for y in range(y0 + CELL * row, y0 + CELL * (row + 1)):
+                    for x in range(x0 + CELL * column, x0 + CELL * (column + 1)):
+                        total += level[min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
+                patches[i, row, column] = total / CELL**2
+    return patches
+
+
+@lru_cache(maxsize=1)
+def _cosines() -> NDArray[np.float32]:
+    """Return the DCT-II's cosines: float32[FREQUENCIES, CELLS]."""
+    frequency, place = np.mgrid[0:FREQUENCIES, 0:CELLS]
+    return np.asarray(np.cos(np.pi * frequency * (place + 0.5) / CELLS), dtype=np.float32)
+
+
+def _spectrum(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the low frequencies of each patch but the mean, the lowest first: float32[k, N_BITS]."""
+    square = _cosines() @ patches @ _cosines().T
+    return np.asarray(square.reshape(len(patches), FREQUENCIES**2)[:, ZIGZAG], dtype=np.float32)
+
+
+def _words(spectrum: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return the signs as bits, the lowest frequency's the lowest: uint64[k]."""
+    bits = np.uint64(1) << np.arange(N_BITS, dtype=np.uint64)
+    return np.asarray((spectrum > 0) @ bits, dtype=np.uint64)

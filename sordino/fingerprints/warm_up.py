@@ -22,9 +22,9 @@ def warm_up() -> None:
     times_s = np.arange(len(pictures)) / 2
     with tempfile.TemporaryDirectory() as folder:
         catalogue = Catalogue.open(Path(folder) / "catalogue")
-        catalogue.add("noise", audio.reference_print(sound), video.fingerprint(times_s, pictures, 4.0))
+        catalogue.add("noise", audio.reference_print(sound), video.reference_print(times_s, pictures, 4.0))
         catalogue.save()
-        catalogue.find(audio.query_print(sound), video.fingerprint(times_s, pictures, 4.0, mirrored=True))
+        catalogue.find(audio.query_print(sound), video.query_print(times_s, pictures, 4.0))
 
 
 if __name__ == "__main__":

@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sordino.fingerprints import audio, video
+from sordino.fingerprints import audio
 from sordino.fingerprints.catalogue import Catalogue
-from sordino.fingerprints.model import AudioPrint, Match, Track, VideoPrint
-from sordino.fingerprints.params import VideoParams
+from sordino.fingerprints.model import AudioPrint, Match, Track, VideoPrint, VideoQuery
+from sordino.fingerprints.video import Describer
 from sordino.pipelines import acoustid
-from sordino.pipelines.media import Frame, Limits, Pcm, decode
+from sordino.pipelines.media import Limits, Pcm, decode
 
-FRAMES_AT_ONCE = 256  # described together, so that a long film's pictures are never in memory at once
 EXCERPT_S = 60  # of a new reference, looked up to see whether the recording is already there
 SAME_SPEED = 0.01
+CLOSELY = 2  # times as many frames a second as references have: what moves fast is met at the same moment
+KEYFRAME_GAP_S = 2.6  # a live stream has one every 2 s; in a longer gap a copy goes unnoticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ class ReferencePrints:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Content:
-    """Decoded media: mono int16 sound at the catalogue's rate, and the descriptors of its pictures."""
+    """Decoded media: mono int16 sound at the catalogue's rate, its pictures as described, and when each was shown."""
 
     pcm: NDArray[np.int16]
-    video: VideoPrint
+    pictures: Describer
+    times_s: tuple[float, ...]
     audio_s: float
     video_s: float
     warnings: tuple[str, ...]
@@ -68,12 +70,32 @@ def analyse(path: Path, catalogue: Catalogue, expected: Sequence[Match] = (), li
     """
     Find the registered works in a file; `expected` as for `Catalogue.find`.
 
-    Raises MediaError and DecoderMissing.
+    Of the pictures, keyframes are looked at first: few segments show anything of a work. Raises MediaError and
+    DecoderMissing.
     """
-    content = _read(path, catalogue, limits or Limits(), mirrored=True)
-    sound = audio.query_print(content.pcm, catalogue.audio_params) if content.audio_s else None
-    matches = catalogue.find(sound, content.video if content.video_s else None, expected)
-    return Report(tuple(matches), content.audio_s, content.video_s, content.warnings)
+    limits = limits or Limits()
+    glance = _read(path, catalogue, limits, finer=True, keyframes=True)
+    sound = audio.query_print(glance.pcm, catalogue.audio_params) if glance.audio_s else None
+    seen, warnings = glance.pictures.query(glance.video_s), glance.warnings
+    if _worth_seeing(glance, seen, catalogue, expected):
+        closely = CLOSELY * catalogue.video_params.frames_per_s
+        whole = _read(path, catalogue, limits, finer=True, audio=False, frames_per_s=closely)
+        seen, warnings = whole.pictures.query(whole.video_s), tuple(dict.fromkeys([*warnings, *whole.warnings]))
+    matches = catalogue.find(sound, seen if glance.video_s else None, expected)
+    return Report(tuple(matches), glance.audio_s, glance.video_s, warnings)
+
+
+def _worth_seeing(glance: _Content, seen: VideoQuery, catalogue: Catalogue, expected: Sequence[Match]) -> bool:
+    """
+    Tell whether all frames are to be decoded.
+
+    They are where the keyframes show something of a reference, where one was seen just before, and where keyframes are
+    so few that a copy may lie between them. Not where there are hardly any frames besides.
+    """
+    gap_s = float(np.diff([0.0, *glance.times_s, glance.video_s]).max())
+    if not glance.video_s or not catalogue.hours()[1] or gap_s <= 1.5 / catalogue.video_params.frames_per_s:
+        return False
+    return gap_s > KEYFRAME_GAP_S or any(m.track == "video" for m in expected) or catalogue.glimpses(seen)
 
 
 def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) -> ReferencePrints:
@@ -82,7 +104,7 @@ def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) ->
 
     Raises MediaError and DecoderMissing.
     """
-    content = _read(path, catalogue, limits or Limits(), mirrored=False)
+    content = _read(path, catalogue, limits or Limits(), finer=False)
     params = catalogue.audio_params
     excerpt = audio.query_print(content.pcm[: EXCERPT_S * params.sample_rate], params)
     found = catalogue.find(excerpt, None) if content.audio_s else []
@@ -92,7 +114,7 @@ def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) ->
         print_ = None  # a jingle: it has landmarks, but is too short for Chromaprint
     return ReferencePrints(
         audio.reference_print(content.pcm, params),
-        content.video,
+        content.pictures.reference(content.video_s),
         print_,
         content.audio_s,
         content.video_s,
@@ -101,38 +123,33 @@ def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) ->
     )
 
 
-def _read(path: Path, catalogue: Catalogue, limits: Limits, *, mirrored: bool) -> _Content:
-    sample_rate, params = catalogue.audio_params.sample_rate, catalogue.video_params
+def _read(
+    path: Path,
+    catalogue: Catalogue,
+    limits: Limits,
+    *,
+    finer: bool,
+    keyframes: bool = False,
+    audio: bool = True,
+    frames_per_s: float | None = None,
+) -> _Content:
     sound: list[NDArray[np.int16]] = []
-    pictures: list[VideoPrint] = []
-    waiting: list[Frame] = []
-    with decode(path, sample_rate=sample_rate, frames_per_s=params.frames_per_s, limits=limits) as decoding:
+    times_s: list[float] = []
+    pictures = Describer(catalogue.video_params, finer=finer)
+    with decode(
+        path,
+        sample_rate=catalogue.audio_params.sample_rate,
+        frames_per_s=frames_per_s or catalogue.video_params.frames_per_s,
+        limits=limits,
+        audio=audio,
+        frame_side=pictures.side,
+        keyframes=keyframes,
+    ) as decoding:
         for item in decoding:
             if isinstance(item, Pcm):
                 sound.append(item.samples)
-                continue
-            waiting.append(item)
-            if len(waiting) == FRAMES_AT_ONCE:
-                pictures.append(_described(waiting, params, mirrored))
-                waiting = []
-    pictures.append(_described(waiting, params, mirrored))
+            else:
+                pictures.add(item.time_s, item.luma)
+                times_s.append(item.time_s)
     pcm = np.concatenate([np.empty(0, np.int16), *sound])
-    seen = _joined(pictures, decoding.video_s)
-    return _Content(pcm, seen, decoding.audio_s, decoding.video_s, decoding.warnings)
-
-
-def _described(frames: Sequence[Frame], params: VideoParams, mirrored: bool) -> VideoPrint:
-    times_s = np.array([f.time_s for f in frames], np.float64)
-    end_s = float(times_s[-1]) if len(times_s) else 0.0
-    return video.fingerprint(times_s, (f.luma for f in frames), end_s, params, mirrored=mirrored)
-
-
-def _joined(prints: Sequence[VideoPrint], duration_s: float) -> VideoPrint:
-    mirrored = [p.mirrored for p in prints if p.mirrored is not None]
-    return VideoPrint(
-        prints[0].params,
-        duration_s,
-        np.concatenate([p.times_s for p in prints]),
-        np.concatenate([p.hashes for p in prints]),
-        np.concatenate(mirrored) if mirrored else None,
-    )
+    return _Content(pcm, pictures, tuple(times_s), decoding.audio_s, decoding.video_s, decoding.warnings)

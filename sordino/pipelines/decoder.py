@@ -1,32 +1,28 @@
-"""The ffmpeg child process: its command, its limits, its output and its words. `media` is its only user."""
+"""The ffmpeg child process: its command, its limits and its output. `media` is its only user."""
 
 import os
-import re
 import resource
 import selectors
 import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, Self
 
 import ffmpeg
+
+from sordino.pipelines.clock import FRAME_TICKS, Clock
+from sordino.pipelines.words import Words
 
 # Names as `ffmpeg -demuxers` has them; of a demuxer with several names one is enough.
 FORMATS = ("mpegts", "mov", "matroska", "flv", "live_flv", "avi", "wav", "mp3", "aac", "flac", "ogg", "aiff")
 CHANNELS = 2
-FRAME_SIDE = 320  # pixels of a frame's longer side
 GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-max_error_rate", "1",
                   "-filter_threads", "1")  # fmt: skip
 # A picture whose time goes back follows the one before it, until the clock has caught up: ffmpeg would drop it.
 FORWARD = "setpts='if(isnan(PREV_OUTPTS)+gt(PTS,PREV_OUTPTS),PTS,PREV_OUTPTS+max(1,PTS-PREV_INPTS))'"
-MAX_WORDS = 20  # messages that are kept
-MAX_LINE = 4096  # bytes; a hostile file's metadata come as lines too
-DAMAGE = re.compile(
-    r"corrupt|truncat|premature|mismatch|partial|missing|invalid|broken|damage|discontinu", re.IGNORECASE
-)
 
 
 class DecoderMissing(Exception):  # noqa: N818 -- a state of the machine, not of the file
@@ -57,6 +53,8 @@ class Want:
     frames_per_s: float
     audio: bool
     video: bool
+    frame_side: int = 640  # pixels of a frame's longer side, at most
+    keyframes: bool = False
 
 
 def program(name: str) -> str:
@@ -68,13 +66,14 @@ def program(name: str) -> str:
     return path
 
 
-def command(want: Want, limits: Limits, file: int) -> list[str]:
+def command(want: Want, limits: Limits, file: int, clock: int | None = None) -> list[str]:
     """
     Build the command that decodes the open file `file` to Matroska on its standard output.
 
     Tracks: stereo PCM, then frames, then a "clock": every picture, shrunk to four pixels, because only the times of all
-    of them tell when the last one ends. The whitelists keep playlists from being followed; MP4's references to other
-    files are off by ffmpeg's default.
+    of them tell when the last one ends. Where only keyframes are decoded, the clock is text on the pipe `clock`
+    instead: every picture's packet, copied, and every frame. The whitelists keep playlists from being followed; MP4's
+    references to other files are off by ffmpeg's default.
     """
     # A path never reaches ffmpeg, so none can be taken for a URL, a pattern or a format.
     source = ffmpeg.input(
@@ -83,9 +82,26 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
         format_whitelist=",".join(FORMATS),
         max_pixels=limits.pixels,
         threads=limits.threads,
+        # AVI has no presentation times, and a decoder that sees keyframes only gives them the next one's.
+        **({"skip_frame:v": "nokey", "fflags": "+genpts"} if clock is not None else {}),
     )
+    sinks = [_media_output(source, want, limits, clock)]
+    if clock is not None:
+        sinks.append(_clock_output(source, limits, clock))
+    arguments = ffmpeg.merge_outputs(*sinks).compile(cmd=[*_limiter(limits), program("ffmpeg"), *GLOBAL_OPTIONS])
+    return list(map(str, arguments))
+
+
+def output_bytes(want: Want, limits: Limits) -> float:
+    """Most that the child may write: PCM, square frames, and a clock of at most a thousand pictures a second."""
+    clock = 100 if want.keyframes else 32  # bytes of a picture's line or block
+    frames = want.frame_side**2 * want.frames_per_s
+    return (limits.duration_s + 10) * (4 * CHANNELS * want.sample_rate + frames + clock * 1000)
+
+
+def _media_output(source: Any, want: Want, limits: Limits, clock: int | None) -> Any:
     audio = [source["a:0?"]] if want.audio else []
-    video = [source["V:0?"]] * 2 if want.video else []  # V: cover pictures are no video
+    video = [source["V:0?"]] * (1 if want.keyframes else 2) if want.video else []  # V: cover pictures are no video
     options = {
         "format": "matroska",
         "live": 1,
@@ -104,29 +120,52 @@ def command(want: Want, limits: Limits, file: int) -> list[str]:
         "c:v": "rawvideo",
         "pix_fmt": "gray",
         "threads": 1,
-        "filter:v:0": _frames_filter(want.frames_per_s),
-        "filter:v:1": f"{FORWARD},scale=2:2:flags=neighbor",
+        "filter:v:0": _frames_filter(want, clock),
+        **({} if want.keyframes else {"filter:v:1": f"{FORWARD},scale=2:2:flags=neighbor"}),
         "enc_time_base:v": "1/90000",  # by default times are rounded to the nominal frame rate
         "fps_mode": "passthrough",
         "max_muxing_queue_size": 1 << 20,  # packets of one track while the other has not begun
         "t": limits.duration_s + 1,
     }
-    sink = ffmpeg.output(*audio, *video, "pipe:1", **options)
-    return list(map(str, sink.compile(cmd=[*_limiter(limits), program("ffmpeg"), *GLOBAL_OPTIONS])))
+    return ffmpeg.output(*audio, *video, "pipe:1", **options)
 
 
-def output_bytes(want: Want, limits: Limits) -> float:
-    """Most that the child may write: PCM, square frames, and a clock of at most a thousand pictures a second."""
-    return (limits.duration_s + 10) * (4 * CHANNELS * want.sample_rate + FRAME_SIDE**2 * want.frames_per_s + 32 * 1000)
+def _clock_output(source: Any, limits: Limits, clock: int) -> Any:
+    """
+    List the packets of pictures, undecoded, one a line.
+
+    Decoding times only count, so that ffmpeg has none to put right: it would change the presentation times with them.
+    The sound, of which nothing is let through, is there for files without pictures: ffmpeg refuses an empty output.
+    """
+    options = {
+        "format": "framecrc",
+        "c": "copy",
+        "bsf:v": "setts=pts='if(eq(PTS,NOPTS),DTS,PTS)':dts=N-1e12",
+        "bsf:a": "noise=drop=1",
+        "map_metadata": -1,
+        "sn": None,
+        "dn": None,
+        "flush_packets": 1,
+        "max_interleave_delta": 1,  # us: wait for no sound
+        "t": limits.duration_s + 1,
+    }
+    return ffmpeg.output(source["V:0?"], source["a:0?"], f"pipe:{clock}", **options)
 
 
-def _frames_filter(frames_per_s: float) -> str:
-    """Pick frames by their times (a millisecond of rounding is forgiven); square pixels, even sides."""
-    return (
-        f"{FORWARD},select='isnan(prev_selected_t)+gte(t-prev_selected_t,{1 / frames_per_s - 1e-3:.6f})',"
-        f"scale=w='max(16,2*round({FRAME_SIDE / 2}*min(1,dar)))'"
-        f":h='max(16,2*round({FRAME_SIDE / 2}*min(1,1/dar)))':flags=area"
-    )
+def _frames_filter(want: Want, clock: int | None) -> str:
+    """
+    Pick frames by their times (a millisecond of rounding is forgiven), and shrink them to square pixels.
+
+    A frame's own times on the clock are those before they were made to go forward: only the clock, which knows of all
+    pictures, can tell how far.
+    """
+    due = f"isnan(prev_selected_t)+gte(abs(t-prev_selected_t),{1 / want.frames_per_s - 1e-3:.6f})"
+    pick = f"select='{due}'"
+    tell = f"settb=1/{FRAME_TICKS},metadata=add:key=t:value=1,metadata=print:key=t:direct=1:file='pipe\\:{clock}'"
+    times = f"{FORWARD},{pick}" if clock is None else f"{pick},{tell},{FORWARD}"
+    longer = f"min({want.frame_side},max(iw*min(1,sar),ih*min(1,1/sar)))"  # never enlarged
+    width, height = (f"max(1,round({longer}*min(1,{shape})))" for shape in ("dar", "1/dar"))
+    return f"{times},scale=w='{width}':h='{height}':flags=area"
 
 
 def _limiter(limits: Limits) -> list[str]:
@@ -150,65 +189,6 @@ def _limiter(limits: Limits) -> list[str]:
     return [program("prlimit"), *arguments, "--"]
 
 
-_LINE = re.compile(r"^((?:\[[^]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
-_DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d\.\d+)|N/A)(?:, start: (-?\d+\.\d+))?")
-_STREAM = re.compile(r"^  Stream #\d+:\d+.*?: (Audio|Video): (?!.*\(attached pic\))")
-_SIZE = re.compile(r"Picture size (\d+)x(\d+) (?:is invalid|exceeds)")
-
-
-@dataclass(slots=True)
-class Words:
-    """What ffmpeg says on its standard error, as far as it matters."""
-
-    format: str | None = None  # the demuxer's name, once it has opened the file
-    refused: str | None = None  # the demuxer's name, if it is not one of ours
-    speaker: str | None = None  # who said the last error
-    claimed_s: float | None = None
-    start_s: float = 0.0
-    kinds: set[str] = field(default_factory=set)  # of tracks: Audio, Video; cover pictures are none
-    picture: tuple[int, int] = (0, 0)  # size of the largest picture that was refused
-    errors: list[str] = field(default_factory=list)  # distinct, in order
-    not_started: str | None = None  # why, in the words of prlimit or the loader
-    _rest: bytes = b""
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line[:MAX_LINE].decode(errors="replace"))
-        self._rest = self._rest[:MAX_LINE]
-
-    def _take(self, line: str) -> None:
-        if (match := _LINE.match(line)) is None:
-            if line.startswith("prlimit: ") or "error while loading shared libraries" in line:
-                self.not_started = line
-            return
-        speakers, level, text = match.groups()
-        if level == "info":
-            self._take_facts(text)
-        elif level in {"error", "fatal", "panic"} or DAMAGE.search(text):
-            self.speaker = speakers.strip("[]").split(" @ ")[0] or self.speaker
-            self._take_error(re.sub(r"file:/dev/fd/\d+", "the file", text.strip()))
-
-    def _take_facts(self, text: str) -> None:
-        if text.startswith("Input #0, ") and self.format is None:
-            self.format = text.removeprefix("Input #0, ").split(", from ")[0]
-        elif self.format is not None and self.claimed_s is None and (match := _DURATION.match(text)):
-            hours, minutes, seconds, start = match.groups()
-            self.claimed_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds) if hours else 0.0
-            self.start_s = float(start or 0)
-        elif match := _STREAM.match(text):
-            self.kinds.add(match[1])
-
-    def _take_error(self, text: str) -> None:
-        if text.startswith("Format not on whitelist"):
-            self.refused = self.speaker
-        elif match := _SIZE.search(text):
-            self.picture = max(self.picture, (int(match[1]), int(match[2])), key=lambda size: size[0] * size[1])
-        if text not in self.errors:
-            self.errors[MAX_WORDS - 1 :] = [text]  # the first ones, and the last
-
-
 class Child:
     """
     The running process; a context manager that leaves none behind.
@@ -216,26 +196,40 @@ class Child:
     `status` is its exit status once `read` has returned nothing (negative: the signal that ended it).
     """
 
-    def __init__(self, arguments: list[str], file: int) -> None:
+    def __init__(self, want: Want, limits: Limits, file: int) -> None:
         self.words = Words()
+        self.clock = Clock(limits.duration_s + 1)
         self.status: int | None = None
         self._waited_s = 0.0
-        self._process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=(file,),
-            cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"},
-            start_new_session=True,
-        )
+        times, telling = os.pipe() if want.keyframes and want.video else (None, None)
+        try:
+            self._process = subprocess.Popen(
+                command(want, limits, file, telling),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(file,) if telling is None else (file, telling),
+                cwd="/",
+                env={"PATH": os.defpath, "LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"},
+                start_new_session=True,
+            )
+        except BaseException:
+            if times is not None:
+                os.close(times)
+            raise
+        finally:
+            if telling is not None:
+                os.close(telling)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self._stdout, self._stderr = self._process.stdout, self._process.stderr
-        os.set_blocking(self._stderr.fileno(), False)
+        self._stdout = self._process.stdout
+        self._listeners: dict[IO[bytes], Words | Clock] = {self._process.stderr: self.words}
+        if times is not None:
+            self._listeners[os.fdopen(times, "rb", buffering=0)] = self.clock
         self._selector = selectors.DefaultSelector()
-        for pipe in (self._stdout, self._stderr):
+        self._selector.register(self._stdout, selectors.EVENT_READ)
+        for pipe in self._listeners:
+            os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, selectors.EVENT_READ)
 
     def __enter__(self) -> Self:
@@ -244,14 +238,14 @@ class Child:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._stdout.close()
-        self._stderr.close()
+        for pipe in (self._stdout, *self._listeners):
+            pipe.close()
         self._process.wait()
         self._selector.close()
 
     def read(self, patience_s: float) -> bytes:
         """
-        Return the next bytes of output, nothing at its end; what was said before them is in `words` by then.
+        Return the next bytes of output, nothing at its end; what was said before them is in `words` and `clock` then.
 
         Raises
         ------
@@ -264,10 +258,11 @@ class Child:
                 if (left_s := began + patience_s - time.monotonic()) <= 0:
                     raise DecoderTooSlow
                 ready = [key.fileobj for key, _ in self._selector.select(left_s)]
+                output = os.read(self._stdout.fileno(), 1 << 18) if self._stdout in ready else None
                 self._listen()
-                if self._stdout in ready:
-                    if output := os.read(self._stdout.fileno(), 1 << 18):
-                        return output
+                if output:
+                    return output
+                if output is not None:
                     self._selector.unregister(self._stdout)
             self.status = self._process.wait(max(1.0, began + patience_s - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -278,12 +273,11 @@ class Child:
 
     def _listen(self) -> None:
         """Take what has been said so far: a pipe holds no more than one read takes."""
-        if self._stderr not in (key.fileobj for key in self._selector.get_map().values()):
-            return
-        try:
-            said = os.read(self._stderr.fileno(), 1 << 16)
-        except BlockingIOError:
-            return
-        self.words.feed(said)
-        if not said:
-            self._selector.unregister(self._stderr)
+        for pipe in set(self._listeners) & {key.fileobj for key in self._selector.get_map().values()}:
+            try:
+                said = os.read(pipe.fileno(), 1 << 16)
+            except BlockingIOError:
+                continue
+            self._listeners[pipe].feed(said)
+            if not said:
+                self._selector.unregister(pipe)

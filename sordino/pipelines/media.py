@@ -18,13 +18,12 @@ from sordino.pipelines.decoder import (
     DecoderTooSlow,
     Limits,
     Want,
-    Words,
-    command,
     output_bytes,
     program,
 )
 from sordino.pipelines.matroska import Block, MatroskaError, Reader
 from sordino.pipelines.timeline import Frame, Pcm, Pictures, Sound, stereo
+from sordino.pipelines.words import Words
 
 __all__ = ["DecoderMissing", "Decoding", "Frame", "Limits", "MediaError", "Pcm", "decode", "ffmpeg_version"]
 
@@ -68,6 +67,8 @@ def decode(
     limits: Limits = Limits(),  # noqa: B008 -- a frozen value
     audio: bool = True,
     video: bool = True,
+    frame_side: int = 640,
+    keyframes: bool = False,
 ) -> "Decoding":
     """
     Decode the first sound and the first video track of a file, in one pass.
@@ -85,15 +86,21 @@ def decode(
         What the file may cost.
     audio, video
         Whether that kind is wanted.
+    frame_side
+        Pixels of the frames' longer side, 16 to 1280. Smaller pictures are not enlarged.
+    keyframes
+        Frames of keyframes only, at a quarter of the cost or less: there are fewer of them, their times and `video_s`
+        stay the same. Decoders that can't leave pictures out (of AV1, say) give the others, too.
 
     Returns
     -------
     Decoding
         The child process starts with the first iteration; `MediaError` and `DecoderMissing` come from there too.
     """
-    if not 1 <= sample_rate <= 48_000 or not 0 < frames_per_s <= 60 or not (audio or video):
-        raise ValueError(f"can't decode to {sample_rate} Hz, {frames_per_s} frames/s, audio {audio}, video {video}")
-    return Decoding(os.fspath(path), Want(sample_rate, frames_per_s, audio, video), limits)
+    want = Want(sample_rate, frames_per_s, audio, video, frame_side, keyframes)
+    if not (1 <= sample_rate <= 48_000 and 0 < frames_per_s <= 60 and 16 <= frame_side <= 1280 and (audio or video)):
+        raise ValueError(f"can't decode to {want}")
+    return Decoding(os.fspath(path), want, limits)
 
 
 def ffmpeg_version() -> str:
@@ -159,6 +166,10 @@ class Decoding:
     def _decode(self) -> Generator[Pcm | Frame, None, None]:
         with _open(self._path) as file:
             first = yield from self._run(file, self._want)
+            if self._want.keyframes and first.kinds and not self._delivered_s:
+                # ffmpeg copies no track that tells too little of itself, but may decode it; or no keyframe could be.
+                self._want = replace(self._want, keyframes=False)
+                first = yield from self._run(file, self._want)
             errors = first.errors
             both = self._want.audio and self._want.video and first.kinds == {"Audio", "Video"}
             if both and not self._delivered_s:
@@ -180,30 +191,37 @@ class Decoding:
     def _run(self, file: int, want: Want) -> Generator[Pcm | Frame, None, Words]:
         """Run one child to its end, and return what it said."""
         reader, received = Reader(), 0
-        with Child(command(want, self._limits, file), file) as child:
+        with Child(want, self._limits, file) as child:
             try:
                 while output := child.read(self._limits.timeout_s + self._delivered_s):
-                    self._check(child.words, received := received + len(output))
+                    received += len(output)
+                    self._check(child.words, received + child.clock.received)
                     for block in reader.feed(output):
-                        yield from self._place(block, reader)
+                        yield from self._place(block, reader, child)
             except DecoderTooSlow:
                 raise self._error("timeout", f"stopped, {self._limits.timeout_s:g} s behind real time") from None
             except MatroskaError as error:
                 raise self._error("damaged", f"the decoder's output breaks off: {error}") from error
-            self._check(child.words, received)
+            self._check(child.words, received + child.clock.received)
+            if self._want.keyframes and self.video_s:  # pictures came after the last keyframe
+                self._pictures.end_s = child.clock.end_s
             self._check_end(child)
             yield from self._sound.finish()
             return child.words
 
-    def _place(self, block: Block, reader: Reader) -> Iterator[Pcm | Frame]:
+    def _place(self, block: Block, reader: Reader, child: Child) -> Iterator[Pcm | Frame]:
         videos = [track for track in reader.tracks if track.kind == "video"]
         if block.track.kind == "audio":
             yield from self._sound.place(block.time_s, stereo(block))
-        elif len(videos) == 2:  # a lone one is a cover picture that ffmpeg selected for want of better
-            if block.track is videos[0]:
-                yield self._pictures.frame(block)
-            else:
-                self._pictures.tick(block.time_s)
+        elif "Video" not in child.words.kinds:
+            return  # a cover picture that ffmpeg selected for want of better
+        elif self._want.keyframes:
+            yield self._pictures.frame(block, child.clock.next_frame_s())
+            self._pictures.end_s = child.clock.end_s
+        elif block.track is videos[0]:
+            yield self._pictures.frame(block)
+        else:
+            self._pictures.tick(block.time_s)
         if self._delivered_s > self._limits.duration_s + 1e-3:
             raise self._error("too_long", f"is longer than the {self._limits.duration_s:g} s that are allowed")
 

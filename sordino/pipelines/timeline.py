@@ -29,8 +29,9 @@ class Frame:
     """
     A picture, shown from `time_s` after the file's start.
 
-    `luma` uint8[height, width]: full range (black 0, white 255), upright, square pixels, the longer side 320. All
-    frames of a file have one size; pictures of another shape, after a change in mid-stream, are stretched to it.
+    `luma` uint8[height, width]: full range (black 0, white 255), upright, square pixels, the longer side as asked for,
+    or as the picture has it if that is less. All frames of a file have one size; pictures of another shape, after a
+    change in mid-stream, are stretched to it.
     """
 
     time_s: float
@@ -112,9 +113,13 @@ class Pictures:
         self._last_s = time_s
         self.end_s = time_s + (median(self._gaps) if self._gaps else LAST_FRAME_S)
 
-    def frame(self, block: Block) -> Frame:
-        """Make a frame of a block, or raise `MatroskaError` where its size is not the track's."""
+    def frame(self, block: Block, time_s: float | None = None) -> Frame:
+        """
+        Make a frame of a block, shown at the block's own time if no other is given.
+
+        Raises `MatroskaError` where its size is not the track's.
+        """
         luma = np.frombuffer(block.payload, np.uint8)
         if luma.size != block.track.width * block.track.height:
             raise MatroskaError(f"a frame of {luma.size} bytes is not {block.track.width} x {block.track.height}")
-        return Frame(block.time_s, luma.reshape(block.track.height, block.track.width))
+        return Frame(block.time_s if time_s is None else time_s, luma.reshape(block.track.height, block.track.width))

@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,12 +21,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sordino.fingerprints import audio, catalogue
+from sordino.fingerprints import audio, catalogue, video
 from sordino.fingerprints.catalogue import Catalogue, CatalogueError
 from sordino.fingerprints.index import AudioIndex
-from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Span, VideoPrint
+from sordino.fingerprints.index_video import VideoIndex
+from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.params import AudioParams, VideoParams
-from sordino.fingerprints.parts import VideoTable
 from tests import synth
 from tests.synth import RATE
 
@@ -58,13 +59,33 @@ def sound(seed: int, params: AudioParams = SMALL) -> AudioPrint:
     )
 
 
-def picture(seed: int) -> VideoPrint:
+def drawn(seed: int) -> VideoPrint:
+    """Landmarks drawn at random: nothing to find, but quick to make."""
     rng = np.random.default_rng(seed)
-    return VideoPrint(VideoParams(), 10.0, np.arange(20) / 2, rng.integers(0, 2**64, (20, 4), np.uint64))
+    times_s, places = np.arange(20) / 2, rng.uniform(0.1, 0.4, (200, 3)).astype(np.float32)
+    words = rng.integers(0, 2**63, 200, np.uint64)
+    return VideoPrint(VideoParams(), 10.0, 0.5, times_s, times_s, np.arange(0, 201, 10), places, words)
 
 
-def found(opened: Catalogue, query: AudioQuery | None, video: VideoPrint | None = None) -> list[str]:
-    return [m.reference_id for m in opened.find(query, video) if m.log10_false_positive <= -4]
+@cache
+def frames(seed: int) -> synth.Frames:
+    return synth.pictures(10, 100 + seed)
+
+
+@cache
+def picture(seed: int) -> VideoPrint:
+    """Ten seconds of film."""
+    return video.reference_print(np.arange(20) / 2, frames(seed)[:: synth.FPS // 2], 10.0)
+
+
+@cache
+def view(seed: int) -> VideoQuery:
+    """Seconds 2 to 8 of it."""
+    return video.query_print(np.arange(12) / 2, frames(seed)[2 * synth.FPS : 8 * synth.FPS : synth.FPS // 2], 6.0)
+
+
+def found(opened: Catalogue, query: AudioQuery | None, seen: VideoQuery | None = None) -> list[str]:
+    return [m.reference_id for m in opened.find(query, seen) if m.log10_false_positive <= -4]
 
 
 def named_parts(folder: Path) -> list[str]:
@@ -136,9 +157,7 @@ def test_pictures_are_found_where_they_are(folder: Path) -> None:
     for k in range(3):
         opened.add(str(k), None, picture(k))
     opened.save()
-    whole = picture(1)
-    query = VideoPrint(VideoParams(), 6.0, whole.times_s[4:16] - 2.0, whole.hashes[4:16])
-    (match,) = opened.find(None, query)
+    (match,) = opened.find(None, view(1))
     assert (match.reference_id, match.track) == ("1", "video")
     assert match.reference.start_s - match.query.start_s == pytest.approx(2, abs=0.3)
 
@@ -156,8 +175,10 @@ def test_prints_come_back_unchanged(folder: Path) -> None:
         np.testing.assert_array_equal(got.bands, wanted.bands)
         assert (got.params, got.duration_s) == (wanted.params, wanted.duration_s)
     for seen, wanted_video in ((both.video, picture(1)), (pictures_only.video, picture(3))):
-        np.testing.assert_array_equal(seen.hashes, wanted_video.hashes)
+        np.testing.assert_array_equal(seen.words, wanted_video.words)
+        np.testing.assert_array_equal(seen.starts, wanted_video.starts)
         np.testing.assert_array_equal(seen.times_s, wanted_video.times_s)
+        np.testing.assert_array_equal(seen.until_s, wanted_video.until_s)
         assert seen.duration_s == wanted_video.duration_s
     assert (len(sound_only.video.times_s), len(pictures_only.audio.frames)) == (0, 0)
     assert [p.reference_id for p in (both, sound_only, pictures_only)] == ["both", "sound only", "pictures only"]
@@ -187,7 +208,7 @@ def test_saving_nothing_writes_nothing(two_songs: Path) -> None:
 
 
 def test_an_empty_catalogue_finds_nothing(folder: Path) -> None:
-    assert Catalogue.open(folder).find(excerpt(1), picture(1)) == []
+    assert Catalogue.open(folder).find(excerpt(1), view(1)) == []
     assert Catalogue.open(folder).reference_ids == frozenset()
 
 
@@ -360,7 +381,7 @@ ADD_FIVE = """
     print("ready", flush=True)
     sys.stdin.readline()
     for k in range(5):
-        opened.add(f"{sys.argv[2]}-{k}", sound(k), picture(k))
+        opened.add(f"{sys.argv[2]}-{k}", sound(k), drawn(k))
         opened.save()
     """
 
@@ -428,7 +449,7 @@ KILLED_AT_EVERY_STEP = """
         sys.addaudithook(audit)
         opened.save()
 
-    parts.build([parts.Prints("", sound(0), picture(0))], SMALL)  # loads the kernels, once for all the children
+    parts.build([parts.Prints("", sound(0), drawn(0))], SMALL)  # loads kernels, once for all children
     while True:
         folder = before.with_name(f"killed-{step}")
         shutil.copytree(before, folder)
@@ -451,8 +472,8 @@ def test_a_save_killed_at_any_step_leaves_the_old_or_the_new(small: Catalogue, f
         killed = folder.with_name(f"killed-{step}")
         opened = Catalogue.open(killed, SMALL)
         outcomes.append(opened.reference_ids)
-        assert "old" in found(opened, None, picture(1))
-        assert found(opened, None, picture(3)) == (["new"] if opened.reference_ids == AFTER else [])
+        assert "old" in found(opened, None, view(1))
+        assert found(opened, None, view(3)) == (["new"] if opened.reference_ids == AFTER else [])
         opened.remove("gone")
         opened.add("later", sound(5), None)
         opened.save()
@@ -483,14 +504,14 @@ def test_a_disk_that_fails_at_any_sync_changes_nothing(
 
     monkeypatch.setattr(os, "fsync", fsync)
     before = snapshot(folder)
-    for step in range(13):  # eleven arrays, the part's folder, the manifest
+    for step in range(len(FILES) + 2):  # the arrays, the part's folder, the manifest
         good = step
         with pytest.raises(CatalogueError, match=error.strerror or "512 requested") as refused:
             small.save()
         assert refused.value.code == "not_saved"
         assert snapshot(folder) == before
         assert small.reference_ids == BEFORE
-    good = 13  # the catalogue's folder: the new manifest is there, only not yet surely durable
+    good = len(FILES) + 2  # the catalogue's folder: the new manifest is there, only not yet surely durable
     with pytest.raises(CatalogueError):
         small.save()
     assert Catalogue.open(folder, SMALL).reference_ids == AFTER
@@ -535,10 +556,10 @@ def test_a_full_disk_leaves_the_old_catalogue(
         assert "None" not in str(refused.value)
         assert snapshot(folder) == before
         assert small.reference_ids == BEFORE == Catalogue.open(folder, SMALL).reference_ids
-        assert found(small, None, picture(1)) == ["old"]
+        assert found(small, None, view(1)) == ["old"]
     small.save()  # there is room again: what was staged still is
     assert Catalogue.open(folder, SMALL).reference_ids == after
-    assert found(Catalogue.open(folder, SMALL), None, picture(1)) == ["old"]
+    assert found(Catalogue.open(folder, SMALL), None, view(1)) == ["old"]
 
 
 def test_leftovers_of_killed_saves_are_swept(small: Catalogue, folder: Path) -> None:
@@ -566,15 +587,16 @@ def test_other_parameters_are_refused(small: Catalogue, folder: Path) -> None:
     other = AudioParams(max_pair_bands=3)
     assert refusal(folder, other).code == "other_parameters"
     with pytest.raises(CatalogueError) as refused:
-        Catalogue.open(folder, SMALL, VideoParams(min_quality=51))
+        Catalogue.open(folder, SMALL, VideoParams(query_landmarks=51))
     assert refused.value.code == "other_parameters"
     query = AudioQuery(sound(1, other), np.zeros((0, other.n_bands), np.float32))
-    strange = VideoPrint(VideoParams(version=2), 10.0, picture(1).times_s, picture(1).hashes)
+    strange = replace(picture(1), params=VideoParams(version=1))
+    asked = replace(view(1), landmarks=replace(view(1).landmarks, params=VideoParams(version=1)))
     for use in (
         lambda: small.add("x", sound(1, other), None),
         lambda: small.add("x", None, strange),
         lambda: small.find(query, None),
-        lambda: small.find(None, strange),
+        lambda: small.find(None, asked),
     ):
         with pytest.raises(CatalogueError) as refused:
             use()
@@ -586,7 +608,7 @@ def test_another_format_is_refused(small: Catalogue, folder: Path, other: int, c
     path = folder / catalogue.MANIFEST
     path.write_text(json.dumps({"format": other, "whatever": "is different"}))
     assert refusal(folder).code == code
-    for use in (small.save, lambda: small.find(None, picture(1))):
+    for use in (small.save, lambda: small.find(None, view(1))):
         with pytest.raises(CatalogueError) as refused:
             use()
         assert refused.value.code == code
@@ -607,7 +629,7 @@ def test_a_manifest_of_another_format_is_left_as_it_is(small: Catalogue, folder:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"not JSON", b"[]", b"{}", b"null", b"\xff\xfe\x00", b'{"format": "1"}', b'{"format": 2, "checksum": ""}'],
+    [b"", b"not JSON", b"[]", b"{}", b"null", b"\xff\xfe\x00", b'{"format": "1"}', b'{"format": 3, "checksum": ""}'],
 )
 def test_a_manifest_that_is_none_is_refused(small: Catalogue, folder: Path, content: bytes) -> None:
     (folder / catalogue.MANIFEST).write_bytes(content)
@@ -615,7 +637,7 @@ def test_a_manifest_that_is_none_is_refused(small: Catalogue, folder: Path, cont
     assert error.code == "damaged"
     assert catalogue.MANIFEST in str(error)
     with pytest.raises(CatalogueError):
-        small.find(None, picture(1))
+        small.find(None, view(1))
 
 
 def test_a_changed_byte_anywhere_in_the_manifest_is_refused(small: Catalogue, folder: Path) -> None:
@@ -628,7 +650,7 @@ def test_a_changed_byte_anywhere_in_the_manifest_is_refused(small: Catalogue, fo
     assert Catalogue.open(folder, SMALL).reference_ids == BEFORE
 
 
-FILES = [f"{kind}_{name}.npy" for kind, table in (("audio", AudioIndex), ("video", VideoTable))
+FILES = [f"{kind}_{name}.npy" for kind, table in (("audio", AudioIndex), ("video", VideoIndex))
          for name in table.__dataclass_fields__]  # fmt: skip
 
 
@@ -686,7 +708,7 @@ def test_a_folder_that_is_read_only_can_be_read(
             opened.save()
         assert refused.value.code == "not_saved"
         assert opened.reference_ids == BEFORE
-        assert found(opened, None, picture(1)) == ["old"]
+        assert found(opened, None, view(1)) == ["old"]
     assert snapshot(folder) == before
 
 

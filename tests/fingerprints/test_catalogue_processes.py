@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from sordino.fingerprints.catalogue import Catalogue
-from tests.fingerprints.test_catalogue import SMALL, done, found, named_parts, parts_on_disk, picture, script, sound
+from tests.fingerprints.test_catalogue import (
+    SMALL,
+    done,
+    drawn,
+    found,
+    named_parts,
+    parts_on_disk,
+    picture,
+    script,
+    sound,
+    view,
+)
 
 GENERATIONS = 16
 
@@ -27,7 +38,7 @@ ASKS = """
     last, asked = int(sys.argv[2]), 0
     while opened.generation < last:
         named = json.loads((Path(sys.argv[1]) / catalogue.MANIFEST).read_text())["generation"]
-        names = found(opened, query, picture(1))
+        names = found(opened, query, view(1))
         asked += 1
         assert opened.generation >= named, "a generation before the one that was there"
         assert sorted(names) == ["old", f"reference {opened.generation}"], (opened.generation, names)
@@ -64,13 +75,13 @@ KILLED_AT_RANDOM = """
     def add(start, pipe):
         opened = Catalogue.open(folder, SMALL)
         for k in range(start, start + 1000):
-            opened.add(f"added {k}", sound(k), picture(k))
+            opened.add(f"added {k}", sound(k), drawn(k))
             if k % 3 == 0:
                 opened.remove(f"added {k - 1}")
             opened.save()
             os.write(pipe, f"{k}\\n".encode())
 
-    parts.build([parts.Prints("", sound(0), picture(0))], SMALL)  # loads the kernels, once for all the children
+    parts.build([parts.Prints("", sound(0), drawn(0))], SMALL)  # loads kernels, once for all children
     started, said = 0, []
     for _ in range(rounds):
         reads, writes = os.pipe()
@@ -97,7 +108,7 @@ def test_saves_and_merges_killed_at_random_lose_nothing_that_was_said_to_be_save
     said = json.loads(done(script(KILLED_AT_RANDOM, folder, 15)))
     assert len(said) > 10
     opened = Catalogue.open(folder, SMALL)
-    opened.add("last", sound(1), picture(2000))
+    opened.add("last", sound(1), picture(2))
     opened.save()
     assert parts_on_disk(folder) == named_parts(folder)
     assert not list(folder.glob("*.new"))
@@ -106,5 +117,5 @@ def test_saves_and_merges_killed_at_random_lose_nothing_that_was_said_to_be_save
     for k in said:
         if (k + 1) % 3:
             assert kept[f"added {k}"].audio.frames.tolist() == sound(k).frames.tolist()
-            assert kept[f"added {k}"].video.hashes.tolist() == picture(k).hashes.tolist()
-    assert found(opened, None, picture(2000)) == ["last"]
+            assert kept[f"added {k}"].video.words.tolist() == drawn(k).words.tolist()
+    assert found(opened, None, view(2)) == ["last"]

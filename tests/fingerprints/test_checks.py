@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sordino.fingerprints import checks
 from sordino.fingerprints.catalogue import Catalogue, CatalogueError
-from sordino.fingerprints.model import AudioPrint, AudioQuery, VideoPrint
+from sordino.fingerprints.model import AudioPrint, AudioQuery, VideoPrint, VideoQuery
 from sordino.fingerprints.params import AudioParams, VideoParams
 
 PARAMS = AudioParams(max_pair_bands=2)
@@ -19,7 +19,17 @@ BANDS = PARAMS.n_bands
 INT32 = np.iinfo(np.int32)
 GOOD = AudioPrint(PARAMS, 4.0, np.array([0, 5, 5, 200], np.int32), np.array([0, 3, 9, BANDS - 1], np.int16))
 QUERY = AudioQuery(GOOD, np.zeros((201, BANDS), np.float32))
-SEEN = VideoPrint(VideoParams(), 2.0, np.array([0.0, 0.5, 0.5]), np.ones((3, 4), np.uint64))
+SEEN = VideoPrint(
+    VideoParams(),
+    2.0,
+    0.5,
+    np.array([0.0, 0.5, 0.5]),
+    np.array([0.0, 0.5, 1.5]),
+    np.array([0, 1, 1, 3]),
+    np.full((3, 3), 0.25, np.float32),
+    np.ones(3, np.uint64),
+)
+UNSURE = np.zeros((3, 4), np.uint8)
 
 
 def frames(*values: int) -> dict[str, Any]:
@@ -59,10 +69,34 @@ BAD_PICTURES = [
     {"times_s": np.array([0.0, 1.0, 1e300])},
     {"times_s": np.array([0.0, 1.0])},
     {"times_s": np.array([0, 1, 2])},
-    {"hashes": np.ones((3, 3), np.uint64)},
-    {"hashes": np.ones((3, 4), np.int64)},
-    {"mirrored": np.ones((2, 4), np.uint64)},
+    {"until_s": np.array([0.0, 0.5])},
+    {"until_s": np.array([0.0, 0.6, 1.5])},
+    {"until_s": np.array([0.0, 0.5, 11.0])},
+    {"until_s": np.array([0.0, 0.5, np.nan])},
+    {"starts": np.array([0, 1, 3])},
+    {"starts": np.array([0, 1, 1, 4])},
+    {"starts": np.array([1, 1, 1, 3])},
+    {"starts": np.array([0, 2, 1, 3])},
+    {"starts": np.array([0, -5, 1, 3])},
+    {"starts": np.array([0, 1, 1, 3], np.int32)},
+    {"words": np.ones(2, np.uint64)},
+    {"words": np.ones(3, np.int64)},
+    {"places": np.full((3, 2), 0.5, np.float32)},
+    {"places": np.full((3, 3), 0.5)},
+    {"places": np.full((3, 3), np.nan, np.float32)},
+    {"places": np.full((3, 3), -0.1, np.float32)},
+    {"places": np.full((3, 3), 1.1, np.float32)},
+    {"places": np.zeros((3, 3), np.float32)},
+    {"height": 0.0},
+    {"height": np.nan},
+    {"height": 1e9},
+    {
+        "starts": np.array([0, 0, 0, 1001]),
+        "places": np.full((1001, 3), 0.5, np.float32),
+        "words": np.ones(1001, np.uint64),
+    },
 ]
+BAD_UNSURE = [np.zeros((2, 4), np.uint8), np.zeros((3, 3), np.uint8), np.full((3, 4), 63, np.uint8), np.zeros((3, 4))]
 BAD_CONTRAST = [
     np.full((201, BANDS), np.nan, np.float32),
     np.full((201, BANDS), -np.inf, np.float32),
@@ -85,7 +119,7 @@ def test_good_prints_are_taken(opened: Catalogue) -> None:
     opened.add("neither", None, None)
     opened.save()
     assert opened.reference_ids == {"both", "neither"}
-    assert opened.find(QUERY, replace(SEEN, mirrored=SEEN.hashes)) == []
+    assert opened.find(QUERY, VideoQuery(SEEN, UNSURE)) == []
 
 
 def assert_refused(error: CatalogueError, name: str) -> None:
@@ -113,7 +147,14 @@ def test_bad_pictures_are_refused(opened: Catalogue, change: dict[str, Any]) -> 
         opened.add("a film", None, bad)
     assert_refused(refused.value, "a film")
     with pytest.raises(CatalogueError) as refused:
-        opened.find(None, bad)
+        opened.find(None, VideoQuery(bad, UNSURE))
+    assert_refused(refused.value, "query")
+
+
+@pytest.mark.parametrize("unsure", BAD_UNSURE, ids=lambda u: f"{u.dtype} {u.shape}")
+def test_bad_unsure_bits_are_refused(opened: Catalogue, unsure: Any) -> None:
+    with pytest.raises(CatalogueError) as refused:
+        opened.find(None, VideoQuery(SEEN, unsure))
     assert_refused(refused.value, "query")
 
 

@@ -22,8 +22,8 @@ WORK = """
     from tests import synth
     from tests.synth import RATE
 
-    def pictures(seed, mirrored=False):
-        return video.fingerprint(np.arange(20) / 2, synth.pictures(10, seed)[::5], 10.0, mirrored=mirrored)
+    def pictures(seed, describe=video.reference_print):
+        return describe(np.arange(20) / 2, synth.pictures(10, seed)[::5], 10.0)
 
     def sounds(matches):
         return {m.reference_id for m in matches if m.track == "audio"}
@@ -38,7 +38,7 @@ WORK = """
     opened = Catalogue.open(Path(sys.argv[1]))
     speech = synth.speech_like(10, 1)
     plain = synth.mix(speech, songs[0][8 * RATE : 18 * RATE], -3)
-    assert sounds(opened.find(audio.query_print(plain), pictures(0, mirrored=True))) == {"0"}
+    assert sounds(opened.find(audio.query_print(plain), pictures(0, video.query_print))) == {"0"}
     higher = synth.changed(songs[2][4 * RATE : 24 * RATE], pitch=1.1)
     assert sounds(opened.find(audio.query_print(higher), None)) == {"2"}
     playing = Match("0", "audio", Span(-10, 0), Span(8, 18), 1.0, 0.0, False, None, 20.0, -15.0)
@@ -46,7 +46,7 @@ WORK = """
     assert sounds(opened.find(audio.query_print(ending), None, [playing])) == {"0"}
     skipping = np.concatenate([songs[0][5 * RATE : 10 * RATE], songs[0][13 * RATE : 18 * RATE]])
     opened.find(audio.query_print((32767 * skipping).astype(np.int16)), None)
-    opened.find(audio.query_print(speech), pictures(9))
+    opened.find(audio.query_print(speech), pictures(9, video.query_print))
 
     modules = [importlib.import_module(f"sordino.fingerprints.{m.name}")
                for m in pkgutil.iter_modules(sordino.fingerprints.__path__)]
@@ -71,5 +71,7 @@ def test_after_the_warm_up_nothing_is_compiled(tmp_path: Path) -> None:
     run(tmp_path / "cache", "-m", "sordino.fingerprints.warm_up")
     told = json.loads(run(tmp_path / "cache", "-c", textwrap.dedent(WORK), tmp_path / "catalogue"))
     assert told["compiled"] == []
-    assert {"_pairs", "_propose", "_verify", "_strengths", "_max_subarray", "_band_contrast"} <= set(told["kept"])
+    assert {"_pairs", "_propose", "_verify", "_strengths", "_max_subarray", "_band_contrast", "_compare"} <= set(
+        told["kept"]
+    )
     assert told["then"] == ["_max_subarray"]  # it would have been seen

@@ -7,7 +7,6 @@ import pytest
 
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import Match
-from sordino.pipelines import analyse as module
 from sordino.pipelines.analyse import analyse, reference
 from sordino.pipelines.media import Limits, MediaError
 from tests import synth
@@ -94,17 +93,6 @@ def test_a_turned_phone_video_is_seen_upright(catalogue: Catalogue, sources: Sou
     match = only(analyse(synth.turned(tmp_path / "turned.mp4", lying, 1), catalogue).matches)
     assert match.reference_id == "film.mp4"
     assert not match.mirrored
-
-
-def test_frames_are_described_in_batches_that_leave_no_seam(
-    catalogue: Catalogue, sources: Sources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = reference(sources.folder / "film.mp4", catalogue).video
-    monkeypatch.setattr(module, "FRAMES_AT_ONCE", 7)
-    batched = reference(sources.folder / "film.mp4", catalogue).video
-    assert np.array_equal(whole.times_s, batched.times_s)
-    assert np.array_equal(whole.hashes, batched.hashes)
-    assert whole.duration_s == batched.duration_s == pytest.approx(30, abs=0.2)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.2, 1.0])

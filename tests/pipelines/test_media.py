@@ -158,9 +158,26 @@ def test_luminance_has_its_full_range_and_pixels_are_square(clips: Path) -> None
     frames[:, :, 176:] = 255
     path = synth.clip(clips / "pal.mp4", None, frames, "-vf", "setsar=16/11")  # shown at 16:9
     luma = decoded(path)[2][0].luma
-    assert luma.shape == (180, 320)
-    assert luma[:, :150].max() <= 3
-    assert luma[:, 170:].min() >= 252
+    assert luma.shape == (198, 352)
+    assert luma[:, :166].max() <= 3
+    assert luma[:, 186:].min() >= 252
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [
+        pytest.param((640, 360), 320, (180, 320), id="shrunk"),
+        pytest.param((360, 640), 320, (320, 180), id="shrunk, upright"),
+        pytest.param((640, 360), 1280, (360, 640), id="never enlarged"),
+        pytest.param((1000, 2), 100, (1, 100), id="a line"),
+    ],
+)
+def test_frames_have_the_side_asked_for(
+    clips: Path, size: tuple[int, int], side: int, expected: tuple[int, int]
+) -> None:
+    frames = np.full((3, size[1], size[0]), 128, np.uint8)
+    path = synth.clip(clips / f"{size[0]}x{size[1]}.mp4", None, frames)
+    assert decoded(path, frame_side=side)[2][0].luma.shape == expected
 
 
 def test_late_sound_is_placed_late(clips: Path) -> None:
@@ -194,7 +211,7 @@ def test_another_resolution_in_mid_stream(clips: Path) -> None:
     path = clips / "both.ts"
     path.write_bytes(small.read_bytes() + large.read_bytes())
     _, _, frames = decoded(path, frames_per_s=FPS)
-    assert {frame.luma.shape for frame in frames} == {(240, 320)}
+    assert {frame.luma.shape for frame in frames} == {(48, 64)}
     assert flashes_s(frames) == pytest.approx([1.0, 3.0], abs=1 / FPS)
 
 
@@ -224,26 +241,37 @@ def test_names_that_mean_something_to_ffmpeg_are_just_names(clips: Path, monkeyp
         assert decoded(Path(name))[0].audio_s == pytest.approx(0.2), name
 
 
-def test_an_abandoned_decoding_leaves_no_process(clips: Path) -> None:
+@pytest.mark.parametrize("keyframes", [False, True])
+def test_an_abandoned_decoding_leaves_no_process(clips: Path, keyframes: bool) -> None:
     path = planted(clips / "a.ts")
     before = set(psutil.Process().children(recursive=True))
-    with decode(path, frames_per_s=FPS) as decoding:
+    with decode(path, frames_per_s=FPS, keyframes=keyframes) as decoding:
         next(decoding)
         assert set(psutil.Process().children(recursive=True)) > before
     assert set(psutil.Process().children(recursive=True)) <= before
 
 
-def test_no_open_files_are_left(clips: Path) -> None:
+@pytest.mark.parametrize("keyframes", [False, True])
+def test_no_open_files_are_left(clips: Path, keyframes: bool) -> None:
     path, bad = planted(clips / "a.ts"), synth.text(clips / "text.mp4")
     before = psutil.Process().num_fds()
     for _ in range(3):
-        decoded(path)
+        decoded(path, keyframes=keyframes)
         with pytest.raises(MediaError):
-            decoded(bad)
+            decoded(bad, keyframes=keyframes)
     assert psutil.Process().num_fds() == before
 
 
-@pytest.mark.parametrize("options", [{"sample_rate": 0}, {"frames_per_s": 0}, {"audio": False, "video": False}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sample_rate": 0},
+        {"frames_per_s": 0},
+        {"audio": False, "video": False},
+        {"frame_side": 15},
+        {"frame_side": 1281},
+    ],
+)
 def test_requests_that_make_no_sense(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="can't decode to"):
         decode("any.mp4", limits=Limits(), **options)  # type: ignore[arg-type]

@@ -17,6 +17,8 @@ import pytest
 from sordino.pipelines.media import DecoderMissing, Decoding, Limits, MediaError, Pcm, decode
 from tests import synth
 
+BOTH = pytest.mark.parametrize("keyframes", [False, True], ids=["all", "keyframes"])
+
 
 @pytest.fixture(autouse=True)
 def _no_process_is_left() -> Iterator[None]:
@@ -35,9 +37,9 @@ def refusal(path: Path, limits: Limits | None = None, **options: bool) -> MediaE
     return error
 
 
-def decoded(path: Path) -> tuple[Decoding, float]:
+def decoded(path: Path, keyframes: bool = False) -> tuple[Decoding, float]:
     """The decoding, and the loudest sample."""
-    with decode(path) as decoding:
+    with decode(path, keyframes=keyframes) as decoding:
         peaks = [int(np.abs(item.samples).max()) for item in decoding if isinstance(item, Pcm)]
     return decoding, max(peaks, default=0)
 
@@ -112,11 +114,12 @@ BAD = [
 ]
 
 
+@BOTH
 @pytest.mark.parametrize(("name", "make", "code", "says"), BAD)
 def test_bad_files_are_refused_by_name(
-    tmp_path: Path, name: str, make: Callable[[Path], Path], code: str, says: str
+    tmp_path: Path, name: str, make: Callable[[Path], Path], code: str, says: str, keyframes: bool
 ) -> None:
-    error = refusal(make(tmp_path / name))
+    error = refusal(make(tmp_path / name), keyframes=keyframes)
     assert error.code == code
     assert says in error.message
 
@@ -224,13 +227,16 @@ def test_what_comes_before_the_damage_is_used(tmp_path: Path, name: str, options
     assert decoding.warnings or name == "a.ts"  # a stream may end anywhere
 
 
+@BOTH
 @pytest.mark.parametrize("dead", ["v", "a"], ids=["pictures", "sound"])
 @pytest.mark.parametrize("suffix", ["mkv", "ts"])
-def test_one_track_is_decoded_though_the_other_is_broken(tmp_path: Path, suffix: str, dead: str) -> None:
+def test_one_track_is_decoded_though_the_other_is_broken(
+    tmp_path: Path, suffix: str, dead: str, keyframes: bool
+) -> None:
     whole = two_seconds(tmp_path / "whole.mkv")
     path = tmp_path / f"broken.{suffix}"
     synth.ffmpeg("-i", whole, "-c", "copy", f"-bsf:{dead}", "noise=drop=1", path)
-    decoding, _ = decoded(path)
+    decoding, _ = decoded(path, keyframes)
     assert decoding.audio_s == pytest.approx(0 if dead == "a" else 2, abs=0.2)
     assert decoding.video_s == pytest.approx(0 if dead == "v" else 2, abs=0.2)
     assert decoding.warnings
@@ -256,9 +262,10 @@ def test_both_tracks_broken(tmp_path: Path) -> None:
         pytest.param("a.mp4", Limits(memory_bytes=300_000_000), "decoder_limit", id="memory"),
     ],
 )
-def test_limits_hold(tmp_path: Path, name: str, limits: Limits, code: str) -> None:
+@BOTH
+def test_limits_hold(tmp_path: Path, name: str, limits: Limits, code: str, keyframes: bool) -> None:
     options = ("-s", "8192x4320") if limits.memory_bytes < 1 << 30 else ()
-    assert refusal(two_seconds(tmp_path / name, *options), limits).code == code
+    assert refusal(two_seconds(tmp_path / name, *options), limits, keyframes=keyframes).code == code
 
 
 def test_a_file_just_within_its_duration(tmp_path: Path) -> None:
@@ -279,12 +286,13 @@ def test_a_wav_of_unknown_length_is_what_a_pipe_writes_and_no_lie(tmp_path: Path
     assert decoded(path)[0].audio_s == pytest.approx(1)
 
 
-def test_broadcast_clocks_that_jump_are_no_duration(tmp_path: Path) -> None:
+@BOTH
+def test_broadcast_clocks_that_jump_are_no_duration(tmp_path: Path, keyframes: bool) -> None:
     first = two_seconds(tmp_path / "first.ts")
     second = two_seconds(tmp_path / "second.ts", "-output_ts_offset", "20000")
     path = tmp_path / "both.ts"
     path.write_bytes(first.read_bytes() + second.read_bytes())
-    decoding, _ = decoded(path)
+    decoding, _ = decoded(path, keyframes)
     assert decoding.audio_s == pytest.approx(4, abs=0.3)
     assert decoding.video_s == pytest.approx(4, abs=0.3)
 
@@ -312,13 +320,15 @@ def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
         pytest.param("kill -SEGV $$", "damaged", id="crashes"),
     ],
 )
+@BOTH
 def test_a_decoder_gone_wild_is_ended(
-    tmp_path: Path, fake_ffmpeg: Callable[[str], None], script: str, code: str
+    tmp_path: Path, fake_ffmpeg: Callable[[str], None], script: str, code: str, keyframes: bool
 ) -> None:
     path = synth.wav(tmp_path / "a.wav", synth.music(0.2, 0))
     fake_ffmpeg(script)
     timeout_s = 0.5 if code == "timeout" else 60
-    assert refusal(path, Limits(duration_s=1, cpu_s=0, timeout_s=timeout_s)).code == code
+    limits = Limits(duration_s=1, cpu_s=0, timeout_s=timeout_s)
+    assert refusal(path, limits, keyframes=keyframes).code == code
 
 
 def test_without_ffmpeg_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
