@@ -1,14 +1,16 @@
 """Media in, matches out: planted works are found where they are, the rest is told as it is."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sordino.fingerprints.catalogue import Catalogue
-from sordino.fingerprints.model import Match
+from sordino.fingerprints.model import Match, Span
+from sordino.pipelines import analyse as module
 from sordino.pipelines.analyse import analyse, reference
-from sordino.pipelines.media import Limits, MediaError
+from sordino.pipelines.media import Decoding, Limits, MediaError, decode
 from tests import synth
 from tests.sample_home import Sources, part, under
 
@@ -86,6 +88,76 @@ def test_pictures_in_a_mirror(catalogue: Catalogue, sources: Sources, tmp_path: 
     )
     assert match.mirrored
     assert at(match, (0, 12), 10)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What of the pictures has been decoded, pass by pass."""
+    told: list[str] = []
+
+    def spy(*arguments: Any, keyframes: bool, **more: Any) -> Decoding:
+        told.append("keyframes" if keyframes else "all")
+        return decode(*arguments, keyframes=keyframes, **more)
+
+    monkeypatch.setattr(module, "decode", spy)
+    return told
+
+
+EVERY_SECOND, EVERY_8_S = ("-g", "10"), ("-g", "80", "-sc_threshold", "0")
+
+
+def test_of_pictures_without_a_work_only_keyframes_are_decoded(
+    catalogue: Catalogue, tmp_path: Path, passes: list[str]
+) -> None:
+    strange = synth.clip(tmp_path / "strange.mp4", None, synth.pictures(10, 41), *EVERY_SECOND)
+    assert analyse(strange, catalogue).matches == ()
+    assert passes == ["keyframes"]
+
+
+def test_where_a_keyframe_shows_a_work_all_pictures_are_decoded(
+    catalogue: Catalogue, sources: Sources, tmp_path: Path, passes: list[str]
+) -> None:
+    shown = np.concatenate([synth.pictures(5, 42), sources.film[60:120]])
+    match = only(analyse(synth.clip(tmp_path / "copy.mp4", None, shown, *EVERY_SECOND), catalogue).matches)
+    assert at(match, (5, 11), 6)
+    assert passes == ["keyframes", "all"]
+
+
+def test_where_keyframes_are_far_apart_all_pictures_are_decoded(
+    catalogue: Catalogue, sources: Sources, tmp_path: Path, passes: list[str]
+) -> None:
+    shown = np.concatenate([synth.pictures(1, 43), sources.film[60:110], synth.pictures(6, 44)])
+    match = only(analyse(synth.clip(tmp_path / "sparse.mp4", None, shown, *EVERY_8_S), catalogue).matches)
+    assert at(match, (1, 6), 6)
+    assert passes == ["keyframes", "all"]
+
+
+def test_where_a_work_was_seen_just_before_all_pictures_are_decoded(
+    catalogue: Catalogue, tmp_path: Path, passes: list[str]
+) -> None:
+    before = Match("film.mp4", "video", Span(-10, 0), Span(0, 10), 1.0, 0.0, False, None, 50.0, -10.0)
+    strange = synth.clip(tmp_path / "strange.mp4", None, synth.pictures(6, 45), *EVERY_SECOND)
+    assert analyse(strange, catalogue, [before]).matches == ()
+    assert passes == ["keyframes", "all"]
+
+
+def test_without_registered_pictures_only_keyframes_are_decoded(
+    sources: Sources, tmp_path: Path, passes: list[str]
+) -> None:
+    film = synth.clip(tmp_path / "film.mp4", None, sources.film[:60])
+    assert analyse(film, Catalogue.open(tmp_path / "empty")).matches == ()
+    assert passes == ["keyframes"]
+
+
+def test_an_inset_is_found_with_its_region(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
+    shown = np.repeat(synth.pictures(1, 46, width=640, height=360)[:1], 100, axis=0)
+    for k, picture in enumerate(sources.film[100:200]):
+        shown[k, 150:330, 290:610] = picture
+    match = only(analyse(synth.clip(tmp_path / "inset.mp4", None, shown, *EVERY_SECOND), catalogue).matches)
+    assert at(match, (0, 10), 10)
+    assert match.region is not None
+    region = (match.region.x, match.region.y, match.region.w, match.region.h)
+    assert region == pytest.approx((290 / 640, 150 / 360, 320 / 640, 180 / 360), abs=0.03)
 
 
 def test_a_turned_phone_video_is_seen_upright(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
