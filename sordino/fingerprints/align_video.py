@@ -7,6 +7,7 @@ A few frames of each window propose and are compared; only references of which o
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,8 @@ MAPPED_SPREAD = 0.02  # ... that span so much: an emblem in a corner spans less
 VAGUE_S = 0.2  # as well as this no single frame tells its time
 STILL = 0.6  # of what is seen is seen some seconds off: the camera stands still, so ...
 MINUTE_S = 60.0  # ... it is looked so far to each side ...
+MANY = 400  # views of a long query that are compared with each other ...
+MANY_MOMENTS = 120  # ... and moments of it by which lines are
 FITS = 0.8  # of what two pieces show is shown by one line and map: they are one
 CLEARLY = 1.03  # ... whether as much more is seen there
 MODES = 4  # maps that are tried
@@ -47,8 +50,11 @@ AGREES = 0.3
 STEP_S = 0.5  # a picture that stays is looked for so often
 MAX_LOG10_FALSE_POSITIVE = -3.0
 CHANCE = (6.0, 3.0)  # distinct landmarks that one in one, and for each decade fewer, unrelated queries reach
+LEAST_LOG10 = -12.0  # what was counted does not reach so far; beyond, nothing is claimed
 SEARCHED_HOURS = 2.0  # of references, when this was fitted
 LIMITS = Limits()
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +125,9 @@ def _windows(p: VideoPrint) -> Iterator[tuple[float, NDArray[np.int64]]]:
             yield float(start_s), frames
 
 
-def _some(frames: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    return frames[np.unique(np.linspace(0, len(frames) - 1, n).astype(np.int64))]
+def _some(things: NDArray[Number], n: int) -> NDArray[Number]:
+    """Return at most so many, evenly."""
+    return things[np.unique(np.linspace(0, len(things) - 1, n).astype(np.int64))]
 
 
 def _candidates(
@@ -293,13 +300,18 @@ def _agreement(seen: Views, their_height: float) -> tuple[list[int], NDArray[np.
     quarters = np.array([[x, y * their_height, 1.0] for x in (0.25, 0.75) for y in (0.25, 0.75)])
     placed = (seen.maps @ quarters.T).reshape(len(seen.maps), -1)
     size = np.sqrt(np.abs(np.linalg.det(seen.maps[:, :, :2])))
-    close = np.exp(-((np.abs(placed[:, None] - placed).max(axis=2) / (ASTRAY * size)) ** 2))
-    together = close @ _evidence(seen)
+    some = _some(np.arange(len(placed)), MANY)
+
+    def close(k: int) -> NDArray[np.float64]:
+        return np.asarray(np.exp(-((np.abs(placed - placed[k]).max(axis=1) / (ASTRAY * size)) ** 2)))
+
+    evidence = _evidence(seen)[some]
+    together = np.array([close(k)[some] @ evidence for k in some])
     modes: list[int] = []
     while len(modes) < MODES and together.max() > 0:
-        modes.append(int(together.argmax()))
-        together[close[modes[-1]] > AGREES] = 0.0
-    return modes, close[modes[0]]
+        modes.append(int(some[together.argmax()]))
+        together[close(modes[-1])[some] > AGREES] = 0.0
+    return modes, close(modes[0])
 
 
 def _as_mapped(
@@ -385,6 +397,7 @@ def _line(hits: Hits, about: Line) -> Line:
     Where hardly anything moves, frames beside the right one look nearly as alike: its own speed is the rule for a copy,
     and another is believed where it explains clearly more.
     """
+    hits = hits.at(np.isin(hits.query_s, _some(np.unique(hits.query_s), MANY_MOMENTS)))
     middle_s = float(np.mean(hits.query_s))
     speeds = np.concatenate([[1.0], about.speed * np.linspace(0.9, 1.1, 41)])[:, None, None]
     offsets_s = about.at(middle_s) + np.linspace(-BESIDE_S, BESIDE_S, 61)[None, :, None] - speeds * middle_s
@@ -479,7 +492,7 @@ def _log10_chance(score: float, hours: float) -> float:
     """Return log10 of the chance that a query without the work has such a score: the more hours, the more."""
     at, decade = CHANCE
     more = max(0.0, math.log10(max(hours, 1e-9) / SEARCHED_HOURS))
-    return min(0.0, -(score - at) / decade + more)
+    return min(0.0, max(LEAST_LOG10, -(score - at) / decade) + more)
 
 
 def _region(look: Look, seen: Views, their_height: float) -> Region:

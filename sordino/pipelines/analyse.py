@@ -17,6 +17,7 @@ from sordino.pipelines.media import Limits, Pcm, decode
 EXCERPT_S = 60  # of a new reference, looked up to see whether the recording is already there
 SAME_SPEED = 0.01
 CLOSELY = 2  # times as many frames a second as references have: what moves fast is met at the same moment
+SHORT_S = 120.0  # of a longer one, that would be too much to hold
 KEYFRAME_GAP_S = 2.6  # a live stream has one every 2 s; in a longer gap a copy goes unnoticed
 
 
@@ -78,7 +79,7 @@ def analyse(path: Path, catalogue: Catalogue, expected: Sequence[Match] = (), li
     sound = audio.query_print(glance.pcm, catalogue.audio_params) if glance.audio_s else None
     seen, warnings = glance.pictures.query(glance.video_s), glance.warnings
     if _worth_seeing(glance, seen, catalogue, expected):
-        closely = CLOSELY * catalogue.video_params.frames_per_s
+        closely = (CLOSELY if glance.video_s <= SHORT_S else 1) * catalogue.video_params.frames_per_s
         whole = _read(path, catalogue, limits, finer=True, audio=False, frames_per_s=closely)
         seen, warnings = whole.pictures.query(whole.video_s), tuple(dict.fromkeys([*warnings, *whole.warnings]))
     matches = catalogue.find(sound, seen if glance.video_s else None, expected)
