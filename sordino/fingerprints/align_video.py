@@ -33,6 +33,7 @@ BESIDE_S = 1.5  # that line
 NEAR_S = 0.5  # a view so far from a line speaks for it no more
 OWN_SPEED = 1.08  # times as much another speed has to explain
 SPREAD = 0.08  # of the reference's or of the query's picture: a logo is smaller in both
+SMALL = 0.06  # and what spans less in the middle one of the frames proves less
 CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
 SHARP = 4.0  # ... and less by this power of how well others are
 MAPPED = 3  # landmarks of a view where the map is known, too ...
@@ -475,7 +476,7 @@ def _alignment(
     agreeing = seen.at(_agreement(seen, height)[1] > AGREES)
     best = agreeing.at(_one_each(agreeing))
     # Something small that moves is seen all over the picture in the end, but not in any frame.
-    score = distinct(index, look, best) * min(1.0, float(np.median(best.spread)) / SPREAD) ** 2
+    score = distinct(index, look, best) * min(1.0, float(np.median(best.spread)) / SMALL) ** 2
     region = _region(look, agreeing, height)
     return VideoAlignment(
         number, ordinal, span, mapped, line.speed, look.mirrored, region, float(score), _log10_chance(score, hours)
