@@ -52,6 +52,8 @@ STEP_S = 0.5  # a picture that stays is looked for so often
 MAX_LOG10_FALSE_POSITIVE = -3.0
 CHANCE = (6.0, 3.0)  # distinct landmarks that one in one, and for each decade fewer, unrelated queries reach
 LEAST_LOG10 = -12.0  # what was counted does not reach so far; beyond, nothing is claimed
+MOVING = 1.3  # times what one frame shows is shown by all of them; else it is a still picture, ...
+STILL_LOG10 = -3.5  # ... which is told, and no surer: a slate or a test card has nothing to do with chance
 SEARCHED_HOURS = 2.0  # of references, when this was fitted
 LIMITS = Limits()
 
@@ -477,10 +479,11 @@ def _alignment(
     best = agreeing.at(_one_each(agreeing))
     # Something small that moves is seen all over the picture in the end, but not in any frame.
     score = distinct(index, look, best) * min(1.0, float(np.median(best.spread)) / SMALL) ** 2
+    log10, one = _log10_chance(score, hours), best.at(np.array([best.found.argmax()]))
+    if score < MOVING * distinct(index, look, one):
+        log10 = max(log10, STILL_LOG10)
     region = _region(look, agreeing, height)
-    return VideoAlignment(
-        number, ordinal, span, mapped, line.speed, look.mirrored, region, float(score), _log10_chance(score, hours)
-    )
+    return VideoAlignment(number, ordinal, span, mapped, line.speed, look.mirrored, region, float(score), log10)
 
 
 def _one_each(seen: Views) -> NDArray[np.int64]:
