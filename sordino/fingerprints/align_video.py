@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sordino.fingerprints import chain_video
 from sordino.fingerprints.chain_video import Hits, Limits, Line
-from sordino.fingerprints.index_video import VideoIndex
+from sordino.fingerprints.index_video import GAP_S, VideoIndex
 from sordino.fingerprints.model import Region, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.propose_video import Look, looks, propose
 from sordino.fingerprints.verify_video import Views, distinct, joined, verify, verify_as_mapped
@@ -148,7 +148,7 @@ def _candidates(
             ]
     taken: list[_Candidate] = []
     for _, number, mirrored, second, pose in sorted(ranked, key=lambda c: -c[0]):
-        ordinal = int(np.searchsorted(indexes[number].bases, second + AROUND_S, side="right")) - 1
+        ordinal = int(np.searchsorted(indexes[number].bases, second + GAP_S // 2, side="right")) - 1
         same = [c for c in taken if (c.number, c.ordinal) == (number, ordinal)]
         if len(same) < OF_ONE and all(c.mirrored != mirrored or abs(c.second - second) > AROUND_S for c in same):
             taken.append(_Candidate(number, ordinal, mirrored, second, pose))

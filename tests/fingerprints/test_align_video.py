@@ -97,6 +97,14 @@ def test_spans_are_near_wherever_the_stretch_lies(start: int, length: int, befor
     assert found.reference.start_s - found.query.start_s == pytest.approx(start_s - before_s, abs=1.5)
 
 
+@pytest.mark.parametrize("ordinal", [0, 2])
+def test_a_work_may_begin_in_the_middle_of_a_segment(ordinal: int) -> None:
+    (found,) = search(np.concatenate([film(93, 5), FILMS[ordinal][:50]]), REFERENCES)
+    assert found.ordinal == ordinal
+    assert_near(found.query, Span(5, 10))
+    assert_near(found.reference, Span(0, 5))
+
+
 def test_works_one_after_the_other_are_both_found() -> None:
     copy = np.concatenate([shown(FILMS[0], 5, 15), shown(FILMS[3], 20, 28)])
     first, second = sorted(search(copy, REFERENCES), key=lambda match: match.query)
