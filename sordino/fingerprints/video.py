@@ -4,7 +4,7 @@ Pictures to landmarks: corners, each with a word of 63 bits that says how its su
 A word is the signs of the low frequencies of a square patch, as PDQ's hash is of a whole picture (Facebook, "The
 TMK+PDQF video-hashing algorithm and the PDQ image-hashing algorithm", 2019). The DCT makes them nearly independent, so
 words spread evenly over an index, and its smallest coefficients tell which signs a copy may have otherwise. In a
-mirror, the odd horizontal frequencies change their signs: mirrored pictures cost nothing.
+mirror, the odd horizontal frequencies change their signs: mirrored pictures need no words of their own.
 """
 
 import math
