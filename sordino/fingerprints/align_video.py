@@ -17,6 +17,7 @@ from sordino.fingerprints.chain_video import Hits, Limits, Line
 from sordino.fingerprints.index_video import GAP_S, VideoIndex
 from sordino.fingerprints.model import Region, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.propose_video import Look, looks, propose
+from sordino.fingerprints.retime_video import retimed
 from sordino.fingerprints.verify_video import Views, distinct, joined, verify, verify_as_mapped
 from sordino.fingerprints.video import STILL_S
 
@@ -38,7 +39,6 @@ CLEAR = 8.0  # evidence of a frame that is seen as well as it ever is ...
 SHARP = 4.0  # ... and less by this power of how well others are
 MAPPED = 3  # landmarks of a view where the map is known, too ...
 MAPPED_SPREAD = 0.02  # ... that span so much: an emblem in a corner spans less
-VAGUE_S = 0.2  # as well as this no single frame tells its time
 STILL = 0.6  # of what is seen is seen some seconds off: the camera stands still, so ...
 MINUTE_S = 60.0  # ... it is looked so far to each side ...
 MANY = 400  # views of a long query that are compared with each other ...
@@ -256,7 +256,8 @@ def _aligned(
             if (better := _elsewhere(ordinal, look, index, line, mine)) != line:
                 line, mine = _as_mapped(ordinal, look, index, free, better, mine)
         if len(mine.found):
-            line, mine = _joined(ordinal, look, index, (_fitted(look, index, line, mine), mine), pieces)
+            exact = retimed(look, index, ordinal, line, np.unique(mine.frames[:, 0]), _map(mine, height))
+            line, mine = _joined(ordinal, look, index, (exact, mine), pieces)
             found = _alignment(number, ordinal, look, index, line, mine, hours)
             if found.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
                 pieces.append((line, mine))
@@ -280,7 +281,7 @@ def _joined(
         frames = np.union1d(piece[1].frames[:, 0], other[1].frames[:, 0])
         for line, seen in (piece, other):
             pairs, _ = _beside_line(look, index, ordinal, frames, line, BESIDE_S)
-            there = _mapped(look, index, pairs, seen.maps[_agreement(seen, float(index.heights[ordinal]))[0][0]])
+            there = _mapped(look, index, pairs, _map(seen, float(index.heights[ordinal])))
             if _shows(there) >= FITS * (_shows(piece[1]) + _shows(other[1])):
                 del pieces[k]
                 return line, there
@@ -317,6 +318,11 @@ def _agreement(seen: Views, their_height: float) -> tuple[list[int], NDArray[np.
     return modes, close(modes[0])
 
 
+def _map(seen: Views, their_height: float) -> NDArray[np.float64]:
+    """Return the map that views agree with most, float64[2, 3]."""
+    return np.asarray(seen.maps[_agreement(seen, their_height)[0][0]])
+
+
 def _as_mapped(
     ordinal: int, look: Look, index: VideoIndex, frames: NDArray[np.int64], line: Line, seen: Views
 ) -> tuple[Line, Views]:
@@ -343,7 +349,7 @@ def _elsewhere(ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Vi
     Where a camera stands still, all seconds look alike but for what walks by: then those of a minute to each side are
     compared, with a few frames.
     """
-    map_ = seen.maps[_agreement(seen, float(index.heights[ordinal]))[0][0]]
+    map_ = _map(seen, float(index.heights[ordinal]))
     frames = _some(np.unique(seen.frames[:, 0]), GLIMPSES)
     times_s = look.query.landmarks.times_s[frames]
     middle_s = float(times_s.mean())
@@ -411,24 +417,6 @@ def _line(hits: Hits, about: Line) -> Line:
     explained[0] *= OWN_SPEED
     speed, offset = np.unravel_index(int(np.argmax(explained)), explained.shape)
     return Line(float(offsets_s[speed, offset, 0]), float(speeds[speed, 0, 0]))
-
-
-def _fitted(look: Look, index: VideoIndex, line: Line, seen: Views) -> Line:
-    """
-    Fit a line to when each frame is shown, which is between the reference's frames: where most is seen of both sides.
-
-    Frames in which hardly anything moves look alike for long, and tell no time: they count for less.
-    """
-    p = look.query.landmarks
-    at_s = line.at((p.times_s + p.until_s)[seen.frames[:, 0]] / 2)
-    there_s = np.clip(at_s, index.times_s[seen.frames[:, 1]], index.until_s[seen.frames[:, 1]])
-    evidence = _evidence(seen) * (np.abs(there_s - at_s) <= NEAR_S)
-    frames, which = np.unique(seen.frames[:, 0], return_inverse=True)
-    total = np.bincount(which, evidence)
-    mean_s = np.bincount(which, evidence * there_s) / np.maximum(total, 1e-9)
-    around = np.bincount(which, evidence * (there_s - mean_s[which]) ** 2) / np.maximum(total, 1e-9)
-    hits = Hits((p.times_s + p.until_s)[frames] / 2, mean_s, 1 / (VAGUE_S**2 + around)).at(total > 0)
-    return chain_video.fit(hits, LIMITS) if line.speed != 1 and len(hits.query_s) >= 4 else line
 
 
 def _beside(hits: Hits, line: Line) -> NDArray[np.bool_]:
