@@ -29,7 +29,8 @@ PROBES = (
     0b0111,
 )  # which of the least sure signs change
 PLACES = 200  # seconds that are looked at closely
-PAIRS = 150  # at each of them, at most
+PAIRS = 800  # at each of them, at most, ...
+POSES = 150  # ... whose poses are tried
 SCALES = (0.15, 6.0)  # of the copy, in widths of the reference's picture
 SAME_SCALE = 1.55  # two landmarks' scales agree: levels are a quarter apart, and each is found a level off
 SPOTS = 32  # a side of the reference's picture: what stands still is there in each frame, and counts once
@@ -166,7 +167,7 @@ def _largest(pairs, pose):  # type: ignore[no-untyped-def]
     scales, spots = pairs[:, 2] / pairs[:, 5], np.empty(len(pairs), np.int64)
     for k in range(len(pairs)):
         spots[k] = min(int(pairs[k, 4] * SPOTS), 2 * SPOTS - 1) * SPOTS + min(int(pairs[k, 3] * SPOTS), SPOTS - 1)
-    for a in range(len(pairs)):
+    for a in range(0, len(pairs), max(1, len(pairs) // POSES)):
         scale = scales[a]
         if not SCALES[0] <= scale <= SCALES[1]:
             continue

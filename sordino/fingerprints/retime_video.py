@@ -94,7 +94,7 @@ def _some(frames: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     if len(frames) <= n:
         return frames
     firsts = np.linspace(0, len(frames) - 2, n // 2).astype(np.int64)
-    return frames[np.unique(np.concatenate([firsts, firsts + 1]))]
+    return np.asarray(frames[np.unique(np.concatenate([firsts, firsts + 1]))])
 
 
 def _of_query(look: Look, k: int, map_: NDArray[np.float64]) -> _Frame:
