@@ -6,7 +6,7 @@ A few frames of each window propose and are compared; only references of which o
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -50,6 +50,8 @@ ASTRAY = 0.04  # widths of the copy, by which maps of one copy differ
 AGREES = 0.3
 STEP_S = 0.5  # a picture that stays is looked for so often
 MAX_LOG10_FALSE_POSITIVE = -3.0
+CONTINUED = 2.0  # decades that going on where the stream's last segment had it is worth, ...
+CONTINUES_S = 1.5  # ... if the reference's time is as near to that
 CHANCE = (6.0, 3.0)  # distinct landmarks that one in one, and for each decade fewer, unrelated queries reach
 LEAST_LOG10 = -12.0  # what was counted does not reach so far; beyond, nothing is claimed
 MOVING = 1.3  # times what one frame shows is shown by all of them; else it is a still picture, ...
@@ -80,6 +82,17 @@ class VideoAlignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """Where a reference is likely to be in this query: the last segment of its stream had it on this line."""
+
+    number: int
+    ordinal: int
+    mirrored: bool
+    line: Line
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
 class _Candidate:
     """A reference of an index whose second `second` of the axis may be where a window begins, in this pose."""
 
@@ -90,30 +103,44 @@ class _Candidate:
     pose: NDArray[np.float64]
 
 
-def find(query: VideoQuery, indexes: Sequence[VideoIndex]) -> list[VideoAlignment]:
-    """Find what the query shows of the references in some indexes, the surest first."""
+def find(query: VideoQuery, indexes: Sequence[VideoIndex], expected: Sequence[Expected] = ()) -> list[VideoAlignment]:
+    """
+    Find what the query shows of the references in some indexes, the surest first.
+
+    What is `expected` is looked for where it should be, and less evidence is enough.
+    """
     both = looks(query)
     hours = sum(float(index.durations_s.sum()) for index in indexes) / 3600
     seen: dict[tuple[int, int, bool], list[Views]] = {}
     for start_s, frames in _windows(query.landmarks):
-        for c in _candidates(both, frames, start_s, indexes):
+        likely = [_likely(e, query.landmarks.height, start_s, indexes[e.number]) for e in expected]
+        for c in [*likely, *_candidates(both, frames, start_s, indexes)]:
             views = _seen(both[c.mirrored], frames, start_s, c, indexes[c.number])
             if len(views.found):
                 seen.setdefault((c.number, c.ordinal, c.mirrored), []).append(views)
     found: list[VideoAlignment] = []
     for (number, ordinal, mirrored), several in seen.items():
-        found += _aligned(number, ordinal, both[mirrored], indexes[number], _best(joined(several)), hours)
+        lines = [e.line for e in expected if (e.number, e.ordinal, e.mirrored) == (number, ordinal, mirrored)]
+        found += _aligned(number, ordinal, both[mirrored], indexes[number], _best(joined(several)), hours, lines)
     return sorted(found, key=lambda a: (a.log10_false_positive, -a.score))
 
 
-def glimpsed(query: VideoQuery, indexes: Sequence[VideoIndex]) -> bool:
-    """Tell whether any frame shows something of a reference: if none does, more frames need not be looked at."""
-    both = looks(query)
-    return any(
-        len(_glimpses(both[c.mirrored], frames, start_s, c, indexes[c.number]).found)
-        for start_s, frames in _windows(query.landmarks)
-        for c in _candidates(both, frames, start_s, indexes)
-    )
+def clearest_glimpse(query: VideoQuery, indexes: Sequence[VideoIndex]) -> float:
+    """Return how many landmarks a few frames show of any reference, in the clearest view of one; 0 for none."""
+    both, most = looks(query), 0.0
+    for start_s, frames in _windows(query.landmarks):
+        for c in _candidates(both, frames, start_s, indexes):
+            views = _glimpses(both[c.mirrored], frames, start_s, c, indexes[c.number])
+            most = max(most, float(_clearness(views).max(initial=0.0)))
+    return most
+
+
+def _likely(e: Expected, height: float, start_s: float, index: VideoIndex) -> _Candidate:
+    """Return where what is expected is in a window, if all of its picture is in the query's."""
+    x = 1 - e.region.x - e.region.w if e.mirrored else e.region.x
+    pose = np.array([e.region.w, x, e.region.y * height])
+    second = int(index.bases[e.ordinal]) + round(e.line.at(start_s))
+    return _Candidate(e.number, e.ordinal, e.mirrored, second, pose)
 
 
 def _windows(p: VideoPrint) -> Iterator[tuple[float, NDArray[np.int64]]]:
@@ -223,7 +250,11 @@ def _shown(index: VideoIndex, ordinal: int, from_s: float, until_s: float) -> ND
 
 def _clear(views: Views, least: int) -> NDArray[np.bool_]:
     """Tell which views are of the reference's picture, and not of something small that both show."""
-    return np.asarray(views.found * np.minimum(1.0, views.spread / SPREAD) >= least)
+    return _clearness(views) >= least
+
+
+def _clearness(views: Views) -> NDArray[np.float64]:
+    return np.asarray(views.found * np.minimum(1.0, views.spread / SPREAD))
 
 
 def _best(views: Views) -> Views:
@@ -234,11 +265,15 @@ def _best(views: Views) -> Views:
 
 
 def _aligned(
-    number: int, ordinal: int, look: Look, index: VideoIndex, seen: Views, hours: float
+    number: int, ordinal: int, look: Look, index: VideoIndex, seen: Views, hours: float, expected: Sequence[Line]
 ) -> list[VideoAlignment]:
     """Return the lines through what was seen, beginning with the most; each frame of the query is explained once."""
     p, height = look.query.landmarks, float(index.heights[ordinal])
     free, pieces = np.arange(len(p.times_s)), list[tuple[Line, Views]]()
+
+    def told(line: Line, mine: Views) -> VideoAlignment:
+        return _continued(_alignment(number, ordinal, look, index, line, mine, hours), line, expected)
+
     while len(seen.found):
         hits, of = _hits(look, index, seen)
         chain = chain_video.best_chain(hits, LIMITS)[1]
@@ -258,7 +293,7 @@ def _aligned(
         if len(mine.found):
             exact = retimed(look, index, ordinal, line, np.unique(mine.frames[:, 0]), _map(mine, height))
             line, mine = _joined(ordinal, look, index, (exact, mine), pieces)
-            found = _alignment(number, ordinal, look, index, line, mine, hours)
+            found = told(line, mine)
             if found.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
                 pieces.append((line, mine))
                 free = free[(p.until_s[free] < found.query.start_s) | (p.times_s[free] > found.query.end_s)]
@@ -266,7 +301,16 @@ def _aligned(
         left[of[_beside(hits, line)]] = False
         left[of[0]] = False  # so that it ends
         seen = seen.at(left)
-    return [_alignment(number, ordinal, look, index, line, mine, hours) for line, mine in pieces]
+    return [told(line, mine) for line, mine in pieces]
+
+
+def _continued(found: VideoAlignment, line: Line, expected: Sequence[Line]) -> VideoAlignment:
+    """Return the finding as surer by what is known, if it goes on where it was expected."""
+    middle_s = (found.query.start_s + found.query.end_s) / 2
+    if all(abs(line.at(middle_s) - e.at(middle_s)) > CONTINUES_S for e in expected):
+        return found
+    log10 = max(LEAST_LOG10, found.log10_false_positive - CONTINUED)
+    return replace(found, log10_false_positive=min(found.log10_false_positive, log10))
 
 
 def _joined(

@@ -23,7 +23,8 @@ import numpy as np
 
 from sordino.fingerprints import align_audio, align_video, checks, index, merge, parts
 from sordino.fingerprints.align_audio import AudioAlignment
-from sordino.fingerprints.align_video import VideoAlignment
+from sordino.fingerprints.align_video import Expected, VideoAlignment
+from sordino.fingerprints.chain_video import Line
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Region, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
@@ -171,18 +172,18 @@ class Catalogue:
         self._check("query", audio, video)
         self.refresh()
         matches = [] if audio is None else self._find_audio(audio, expected)
-        matches += [] if video is None else self._find_video(video)
+        matches += [] if video is None else self._find_video(video, expected)
         return sorted(_standing_out(matches), key=lambda m: (m.track, m.log10_false_positive))
 
-    def glimpses(self, video: VideoQuery) -> bool:
+    def glimpse(self, video: VideoQuery) -> float:
         """
-        Tell whether a few frames of a query show anything of a reference, so that all are worth looking at.
+        Return how many landmarks a few frames of a query show of any reference, where they show most; 0 for none.
 
-        Raises CatalogueError as `find`.
+        Few tell nothing, but that more frames are worth looking at. Raises CatalogueError as `find`.
         """
         self._check("query", None, video)
         self.refresh()
-        return align_video.glimpsed(video, [self._parts[entry.name].video for entry in self._generation.entries])
+        return align_video.clearest_glimpse(video, [self._parts[e.name].video for e in self._generation.entries])
 
     def _find_audio(self, query: AudioQuery, expected: Sequence[Match]) -> list[Match]:
         """Search the parts as one: what chance reaches and what others reach is of all of them."""
@@ -196,12 +197,12 @@ class Catalogue:
                 matches.append(_match(there[number], ordinal, found))
         return matches
 
-    def _find_video(self, query: VideoQuery) -> list[Match]:
+    def _find_video(self, query: VideoQuery, expected: Sequence[Match]) -> list[Match]:
         entries = self._generation.entries
         there = [self._parts[entry.name] for entry in entries]
         return [
             _match(there[found.number], found.ordinal, found)
-            for found in align_video.find(query, [part.video for part in there])
+            for found in align_video.find(query, [part.video for part in there], _places(there, expected))
             if there[found.number].reference_ids[found.ordinal] not in entries[found.number].removed
         ]
 
@@ -365,6 +366,22 @@ def _poses(parts_: Sequence[Part], expected: Sequence[Match], audio: AudioQuery)
         )
         for m in expected
         if m.track == "audio" and m.reference_id in ordinals
+    ]
+
+
+def _places(parts_: Sequence[Part], expected: Sequence[Match]) -> list[Expected]:
+    seen = [m for m in expected if m.track == "video" and m.region]
+    wanted = {m.reference_id for m in seen}
+    ids = {
+        reference_id: (number, ordinal)
+        for number, part in enumerate(parts_ if wanted else ())
+        for ordinal, reference_id in enumerate(part.reference_ids)
+        if reference_id in wanted
+    }
+    return [
+        Expected(*ids[m.reference_id], m.mirrored, Line(m.reference.end_s - m.speed * m.query.end_s, m.speed), m.region)
+        for m in seen
+        if m.reference_id in ids and m.region
     ]
 
 

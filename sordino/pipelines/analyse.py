@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from sordino.fingerprints import audio
 from sordino.fingerprints.catalogue import Catalogue
-from sordino.fingerprints.model import AudioPrint, Match, Track, VideoPrint, VideoQuery
+from sordino.fingerprints.model import AudioPrint, Match, Track, VideoPrint
 from sordino.fingerprints.video import Describer
 from sordino.pipelines import acoustid
 from sordino.pipelines.media import Limits, Pcm, decode
 
 EXCERPT_S = 60  # of a new reference, looked up to see whether the recording is already there
 SAME_SPEED = 0.01
-CLOSELY = 2  # times as many frames a second as references have: what moves fast is met at the same moment
-SHORT_S = 120.0  # of a longer one, that would be too much to hold
 KEYFRAME_GAP_S = 2.6  # a live stream has one every 2 s; in a longer gap a copy goes unnoticed
+GLIMPSED = 9  # landmarks of a reference in a keyframe: one in thirty segments without any has as many
+CLOSELY = 2  # times as many frames a second as references have: what moves is met near the same moment ...
+LONG_S = 120.0  # ... but of what is longer that would be too much to hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +78,34 @@ def analyse(path: Path, catalogue: Catalogue, expected: Sequence[Match] = (), li
     limits = limits or Limits()
     glance = _read(path, catalogue, limits, finer=True, keyframes=True)
     sound = audio.query_print(glance.pcm, catalogue.audio_params) if glance.audio_s else None
-    seen, warnings = glance.pictures.query(glance.video_s), glance.warnings
-    if _worth_seeing(glance, seen, catalogue, expected):
-        closely = (CLOSELY if glance.video_s <= SHORT_S else 1) * catalogue.video_params.frames_per_s
-        whole = _read(path, catalogue, limits, finer=True, audio=False, frames_per_s=closely)
-        seen, warnings = whole.pictures.query(whole.video_s), tuple(dict.fromkeys([*warnings, *whole.warnings]))
-    matches = catalogue.find(sound, seen if glance.video_s else None, expected)
+    matches, warnings = catalogue.find(sound, None, expected), glance.warnings
+    pictures = _worth_seeing(path, glance, catalogue, expected, limits)
+    if pictures is not None:
+        matches += catalogue.find(None, pictures.pictures.query(pictures.video_s), expected)
+        warnings = tuple(dict.fromkeys([*warnings, *pictures.warnings]))
     return Report(tuple(matches), glance.audio_s, glance.video_s, warnings)
 
 
-def _worth_seeing(glance: _Content, seen: VideoQuery, catalogue: Catalogue, expected: Sequence[Match]) -> bool:
+def _worth_seeing(
+    path: Path, glance: _Content, catalogue: Catalogue, expected: Sequence[Match], limits: Limits
+) -> _Content | None:
     """
-    Tell whether all frames are to be decoded.
+    Return the pictures that are to be compared: all of them, unless the keyframes are nearly all, or tell it is in vain.
 
-    They are where the keyframes show something of a reference, where one was seen just before, and where keyframes are
-    so few that a copy may lie between them. Not where there are hardly any frames besides.
+    All are worth it where the keyframes show something of a reference, where one was seen just before, and where
+    keyframes are so few that a copy may lie between them.
     """
+    frames_per_s = catalogue.video_params.frames_per_s
     gap_s = float(np.diff([0.0, *glance.times_s, glance.video_s]).max())
-    if not glance.video_s or not catalogue.hours()[1] or gap_s <= 1.5 / catalogue.video_params.frames_per_s:
-        return False
-    return gap_s > KEYFRAME_GAP_S or any(m.track == "video" for m in expected) or catalogue.glimpses(seen)
+    if not glance.video_s or not catalogue.hours()[1]:
+        return None
+    if gap_s <= 1.5 / frames_per_s:
+        return glance
+    awaited = gap_s > KEYFRAME_GAP_S or any(m.track == "video" for m in expected)
+    if not awaited and catalogue.glimpse(glance.pictures.query(glance.video_s)) < GLIMPSED:
+        return None
+    rate = frames_per_s * (CLOSELY if glance.video_s <= LONG_S else 1)
+    return _read(path, catalogue, limits, finer=True, audio=False, frames_per_s=rate)
 
 
 def reference(path: Path, catalogue: Catalogue, limits: Limits | None = None) -> ReferencePrints:
