@@ -48,7 +48,9 @@ class VideoParams:
     query_side: int = 640  # a copy may fill a third of the picture
     reference_landmarks: int = 200  # of a frame
     query_landmarks: int = 1000
-    version: int = 2
+    hot_side: int = 1280  # where references are hot: a copy may fill a sixth of the picture
+    hot_landmarks: int = 2200  # about half of them as large as a query's otherwise are
+    version: int = 3
 
 
 def stamp(audio: AudioParams, video: VideoParams) -> str:

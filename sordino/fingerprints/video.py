@@ -9,6 +9,7 @@ mirror, the odd horizontal frequencies change their signs: mirrored pictures nee
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -20,6 +21,7 @@ from sordino.fingerprints.model import VideoPrint, VideoQuery
 from sordino.fingerprints.params import VideoParams
 
 STEP = 1.25  # from one level of the pyramid to the next
+DEEPEST = 6  # times the last level is smaller than the first
 CELL = 3  # pixels of a level that are one sample of a patch ...
 CELLS = 11  # ... of so many a side: an odd number, so that a mirror has the very same ones ...
 PATCH = CELLS * CELL
@@ -31,6 +33,9 @@ UNSURE_BITS = 26  # the lowest: those that an index looks words up by, at most
 COARSE = (40, 24)  # cells, across and down, by whose means pictures are compared: ...
 SAME = 4  # ... where none differs by so many grey levels, the picture has not changed ...
 STILL_S = 10.0  # ... but is described again after so long: a vote then is not far off
+FLAT = 3  # grey levels within a pixel's reach: a surface drawn, or black
+BARE = 0.8  # of a picture that is flat: colour bars, a slate, a title; of films, night and drawings alone
+CARD_S = 1.5  # such a picture that stands so long shows nobody's work: it is not described
 GRID = (8, 5)  # along the longer and the shorter side: landmarks are spread over the picture ...
 CROWDS = (1.5, 1.0)  # ... no cell of a reference, or of a query, has more than so many times its share
 
@@ -50,20 +55,23 @@ class Describer:
     """
     Describes frames as they come, so that they need not be in memory together.
 
-    `finer`: as a query, in which what was copied may be a small part of the picture. Of larger pictures than `side`
-    pixels no more is seen.
+    `finer`: as a query, in which what was copied may be a small part of the picture, and `hot`: a very small one. Of
+    larger pictures than `side` pixels no more is seen.
     """
 
-    def __init__(self, params: VideoParams | None = None, *, finer: bool) -> None:
-        self._params = params or VideoParams()
-        self.side = self._params.query_side if finer else self._params.reference_side
-        self._n_landmarks = self._params.query_landmarks if finer else self._params.reference_landmarks
+    def __init__(self, params: VideoParams | None = None, *, finer: bool, hot: bool = False) -> None:
+        p = self._params = params or VideoParams()
+        self.side = p.reference_side if not finer else p.hot_side if hot else p.query_side
+        self._n_landmarks = p.reference_landmarks if not finer else p.hot_landmarks if hot else p.query_landmarks
+        self._deepest = DEEPEST * self.side // p.query_side if finer else DEEPEST
         self._crowd = CROWDS[finer]
         self._last: NDArray[np.int16] | None = None  # what of the last picture others are compared with
         self._heights: list[float] = []
         self._times_s: list[float] = []
         self._until_s: list[float] = []
-        self._counts: list[int] = [0]
+        self._shots: list[int] = []  # which picture it shows: one that stands for long is described again and again
+        self._bare: list[bool] = []
+        self._counts: list[int] = []
         self._places: list[NDArray[np.float32]] = [np.empty((0, 3), np.float32)]
         self._words: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
         self._unsure: list[NDArray[np.uint8]] = [np.empty((0, 4), np.uint8)]
@@ -78,15 +86,18 @@ class Describer:
             raise ValueError("frame times must be finite and ascending")
         picture = _reduced(frame, self.side)
         coarse = _resized_to(picture, *COARSE).astype(np.int16)
-        if self._last is not None and time_s < self._times_s[-1] + STILL_S and np.abs(coarse - self._last).max() < SAME:
+        stands = self._last is not None and np.abs(coarse - self._last).max() < SAME
+        if stands and time_s < self._times_s[-1] + STILL_S:
             self._until_s[-1] = time_s
             return
         self._last = coarse
-        places, patches = landmarks(picture, self._n_landmarks, self._crowd)
+        places, patches = landmarks(picture, self._n_landmarks, self._crowd, self._deepest)
         spectrum = _spectrum(patches)
         self._heights.append(picture.shape[0] / picture.shape[1])
         self._times_s.append(time_s)
         self._until_s.append(time_s)
+        self._shots.append(self._shots[-1] if stands else len(self._shots))
+        self._bare.append(_bare(picture))
         self._counts.append(len(places))
         self._places.append(places)
         self._words.append(_words(spectrum))
@@ -94,20 +105,36 @@ class Describer:
 
     def query(self, duration_s: float) -> VideoQuery:
         """Return what was described, of a video that lasts so long."""
-        return VideoQuery(self.reference(duration_s), np.concatenate(self._unsure))
+        return VideoQuery(self._print(duration_s, np.array(self._counts, np.int64)), np.concatenate(self._unsure))
 
     def reference(self, duration_s: float) -> VideoPrint:
-        """Return what was described, of a video that lasts so long."""
+        """Return what was described, of a video that lasts so long; of test cards and slates nothing."""
+        begins_s = dict(zip(reversed(self._shots), reversed(self._times_s), strict=True))
+        ends_s = dict(zip(self._shots, self._until_s, strict=True))
+        stands = np.array([ends_s[shot] - begins_s[shot] >= CARD_S for shot in self._shots], np.bool_)
+        return self._print(
+            duration_s, np.where(stands & np.array(self._bare, np.bool_), 0, np.array(self._counts, np.int64))
+        )
+
+    def _print(self, duration_s: float, kept: NDArray[np.int64]) -> VideoPrint:
+        """Return a print that has `kept` landmarks of each frame: all of them, or none."""
+        rows = np.repeat(kept > 0, np.array(self._counts, np.int64))
         return VideoPrint(
             self._params,
             float(duration_s),
             float(np.median(self._heights)) if self._heights else 1.0,
             np.array(self._times_s, np.float64),
             np.array(self._until_s, np.float64),
-            np.cumsum(self._counts),
-            np.concatenate(self._places),
-            np.concatenate(self._words),
+            np.concatenate([[0], np.cumsum(kept)]).astype(np.int64),
+            np.concatenate(self._places)[rows],
+            np.concatenate(self._words)[rows],
         )
+
+
+def _bare(picture: NDArray[np.uint8]) -> bool:
+    """Tell whether hardly anything of a picture is neither flat nor an edge between what is flat."""
+    around = np.ones((3, 3), np.uint8)
+    return bool((cv2.subtract(cv2.dilate(picture, around), cv2.erode(picture, around)) <= FLAT).mean() >= BARE)
 
 
 def reference_print(
@@ -134,6 +161,14 @@ def query_print(
     return describer.query(duration_s)
 
 
+def coarser(query: VideoQuery, side: int) -> VideoQuery:
+    """Return a query without what only pictures of more than `side` pixels show."""
+    p = query.landmarks
+    kept = p.places[:, 2] >= (1 - 1e-3) / side
+    starts = np.concatenate([[0], np.cumsum(kept)])[p.starts]
+    return VideoQuery(replace(p, starts=starts, places=p.places[kept], words=p.words[kept]), query.unsure[kept])
+
+
 def _add_all(describer: Describer, times_s: NDArray[np.float64], frames: Iterable[NDArray[np.uint8]]) -> None:
     for time_s, frame in zip(times_s, frames, strict=True):
         describer.add(float(time_s), frame)
@@ -156,7 +191,9 @@ def _resized_to(picture: NDArray[np.uint8], width: int, height: int, how: int = 
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), dtype=np.uint8)
 
 
-def landmarks(picture: NDArray[np.uint8], n: int, crowd: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def landmarks(
+    picture: NDArray[np.uint8], n: int, crowd: float, deepest: int = DEEPEST
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
     Find at most `n` corners of a picture, at several scales and spread over it.
 
@@ -165,7 +202,7 @@ def landmarks(picture: NDArray[np.uint8], n: int, crowd: float) -> tuple[NDArray
     high-speed corner detection", 2006), ranked by the smaller eigenvalue of their gradients (Shi and Tomasi, "Good
     features to track", 1994).
     """
-    levels = list(_levels(picture))
+    levels = list(_levels(picture, deepest))
     shares = np.array([STEP**-k for k in range(len(levels))])
     places, patches = [np.empty((0, 3), np.float32)], [np.empty((0, CELLS, CELLS), np.float32)]
     for level, share in zip(levels, (n * shares / shares.sum()).astype(int), strict=True):
@@ -176,10 +213,10 @@ def landmarks(picture: NDArray[np.uint8], n: int, crowd: float) -> tuple[NDArray
     return np.concatenate(places), np.concatenate(patches)
 
 
-def _levels(picture: NDArray[np.uint8]) -> Iterable[NDArray[np.uint8]]:
+def _levels(picture: NDArray[np.uint8], deepest: int) -> Iterable[NDArray[np.uint8]]:
     """Yield the picture, smaller and smaller, while a patch fits into it."""
     level = picture
-    while min(level.shape) >= PATCH and max(picture.shape) <= 6 * max(level.shape):
+    while min(level.shape) >= PATCH and max(picture.shape) <= deepest * max(level.shape):
         yield level
         level = _resized(level, 1 / STEP, cv2.INTER_LINEAR)  # the step is small; the mean over areas takes long
 

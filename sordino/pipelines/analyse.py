@@ -90,7 +90,7 @@ def _worth_seeing(
     path: Path, glance: _Content, catalogue: Catalogue, expected: Sequence[Match], limits: Limits
 ) -> _Content | None:
     """
-    Return the pictures that are to be compared: all of them, unless the keyframes are nearly all, or tell it is in vain.
+    Return the pictures to compare: all of them, unless keyframes are nearly all, or tell that it would be in vain.
 
     All are worth it where the keyframes show something of a reference, where one was seen just before, and where
     keyframes are so few that a copy may lie between them.
