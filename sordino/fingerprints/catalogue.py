@@ -19,8 +19,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sordino.fingerprints import align_audio, align_video, checks, index, merge, parts
 from sordino.fingerprints.align_audio import AudioAlignment
 from sordino.fingerprints.align_video import VideoAlignment
@@ -28,7 +26,6 @@ from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Region, Sp
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
 from sordino.fingerprints.search_audio import Pose, References
-from sordino.fingerprints.video import Describer
 
 __all__ = ["Catalogue", "CatalogueError"]
 
@@ -157,9 +154,8 @@ class Catalogue:
         there = reference_id in self.reference_ids and reference_id not in self._staged.removed
         if there or reference_id in self._staged.added:
             raise CatalogueError("exists", f"{reference_id}: already in the catalogue")
-        nothing = AudioPrint(self.audio_params, 0.0, np.empty(0, np.int32), np.empty(0, np.int16))
-        unseen = Describer(self.video_params, finer=False).reference(0.0)
-        self._staged.added[reference_id] = Prints(reference_id, audio or nothing, video or unseen)
+        nothing = parts.nothing(reference_id, self.audio_params, self.video_params)
+        self._staged.added[reference_id] = Prints(reference_id, audio or nothing.audio, video or nothing.video)
         if hot:
             self._staged.hot.add(reference_id)
 

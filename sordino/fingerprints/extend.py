@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sordino.fingerprints.model import AudioPrint, VideoPrint
+from sordino.fingerprints.parts import Prints
 
 SAME_S = 1e-3  # times of pictures are kept in 32 bits, so that one may come back a little before it began
 
@@ -53,6 +54,17 @@ def extended_video(whole: VideoPrint, piece: VideoPrint, at_s: float) -> VideoPr
     joined = _joined(_frames(whole, before), moved, _frames(whole, after & ~before))
     shape = whole if len(whole.times_s) >= len(piece.times_s) else piece
     return replace(joined, duration_s=max(whole.duration_s, at_s + piece.duration_s), height=shape.height)
+
+
+def extended(whole: Prints, piece: Prints, at_s: float) -> Prints:
+    """Lay both tracks of `piece` into those of `whole`, which keeps its name."""
+    sound = extended_audio(whole.audio, piece.audio, at_s)
+    return replace(whole, audio=sound, video=extended_video(whole.video, piece.video, at_s))
+
+
+def rest_of(whole: Prints, from_s: int, reference_id: str) -> Prints:
+    """Return what comes after `from_s` (whole seconds) of both tracks, to be the beginning of another reference."""
+    return Prints(reference_id, rest_of_audio(whole.audio, from_s), rest_of_video(whole.video, from_s))
 
 
 def rest_of_audio(whole: AudioPrint, from_s: int) -> AudioPrint:

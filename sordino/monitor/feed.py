@@ -12,6 +12,10 @@ EARLY_S = 0.5  # so much before the end of a segment its successor's clock may b
 MISSING_S = 60.0  # so much after it: segments that never came
 
 
+class BeforeTheFeed(ValueError):  # noqa: N818 - what is said of a segment
+    """A segment would begin before the first one that was taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedSegment:
     """
@@ -92,11 +96,11 @@ def reference_for(work_id: str, references: Sequence[Reference], folder: str, pl
     Return the reference that what begins at `place_s` of the feed belongs to: one of those, or the next one.
 
     The next one begins where the last has grown long, and repeats its end. Its name follows from the work and its
-    number, so that what a killed process left of it is written over. Raises ValueError before the first one.
+    number, so that what a killed process left of it is written over. Raises BeforeTheFeed.
     """
     covering = [r for r in references if (r.begins_s or 0.0) <= place_s]
     if references and not covering:
-        raise ValueError(f"would begin at {place_s:g} s, before the feed does")
+        raise BeforeTheFeed(f"would begin at {place_s:g} s, before the feed does")
     begins_s = place_s
     if covering:
         last = covering[-1]

@@ -117,6 +117,8 @@ def mark(home: Home, work_id: str, *, hot: bool) -> Work:
             raise StoreError("not_found", f"the work {work_id} is withdrawn")
         home.catalogue.refresh()
         for reference_id in (r.reference_id for r in work.references):
+            if home.catalogue.is_hot(reference_id) == hot:
+                continue
             prints = home.catalogue.prints(reference_id)
             home.catalogue.remove(reference_id)
             home.catalogue.add(reference_id, prints.audio, prints.video, hot=hot)
