@@ -27,6 +27,9 @@ from sordino.pipelines.prefixes import parse_prefixes
 from sordino.pipelines.printing import Printed, prints_of
 from sordino.pipelines.sources import FolderSource, sidecar
 
+POLL_S = 0.25  # the feed is to be ahead of its copies
+REWRITTEN_NS = 60 * 10**9  # a file that changes so soon after it was taken is the same, whose writer had paused
+
 log = structlog.get_logger()
 
 
@@ -75,7 +78,7 @@ def follow(
         def on_bad(path: Path, poison: Poison) -> None:
             tell(Refused(follower.shown(path), poison.code, str(poison)))
 
-        source = FolderSource(folder, follower.taken_until, on_bad)
+        source = FolderSource(folder, follower.taken_until, on_bad, poll_s=POLL_S)
         log.info("following", folder=str(folder), work_id=work_id)
         for _, outcomes in source.answers(follower.take, stop):
             for outcome in outcomes:
@@ -141,7 +144,7 @@ class Follower:
             )
             self._belongs(taken)
             before = self._feed.segments.get(segment.sequence)
-            if before is not None and before.error is None and not self._has_grown(path, before):
+            if before is not None and before.error is None and not self._is_another(path, taken, before):
                 self._note(replace(before, path=taken.path, size=taken.size, changed_ns=taken.changed_ns))
                 return ()
             return (self._registered(path, taken, sidecar(path).get("start_s")),)
@@ -169,7 +172,10 @@ class Follower:
             grown = grow(self._home, self._feed.work_id, str(self._folder), taken, printed.prints, hot=self._hot)
         except BeforeTheFeed as error:
             raise Poison("bad_start", f"{path.name!r} {error}") from error
+        before = self._feed.segments.get(taken.sequence)
         self._feed = self._feed.with_segment(grown.segment)
+        if before is not None and before.sha256 is not None and not self._home.store.keeps(before.sha256):
+            forget_media(self._home.settings.home, before.sha256)
         return Appended(self.shown(path), grown.reference, printed.warnings)
 
     def _missed(self, path: Path, taken: FeedSegment, declared_s: float | None, error: MediaError) -> Outcome:
@@ -193,15 +199,17 @@ class Follower:
             (theirs,) = streams
             raise Poison("other_stream", f"{taken.path!r} is of the stream {taken.stream_id!r}, the feed is {theirs!r}")
 
-    def _has_grown(self, path: Path, before: FeedSegment) -> bool:
-        """Tell whether a file goes on from what was taken of it, as where its writer had paused; raises Poison."""
+    def _is_another(self, path: Path, taken: FeedSegment, before: FeedSegment) -> bool:
+        """Tell whether there is more in a file than was taken of it; raises Poison where it is another event's."""
+        if 0 <= taken.changed_ns - before.changed_ns < REWRITTEN_NS:
+            return True
         if _sha256(path, before.size) != before.sha256:
             raise Poison(
                 "taken_before",
                 f"{before.path!r} was taken with other content as segment {before.sequence}: another event is another "
                 "work, with a title of its own",
             )
-        return path.stat().st_size > before.size
+        return taken.size > before.size
 
 
 def _sha256(path: Path, size: int) -> str:

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, replace
 
+import structlog
+
 from sordino.fingerprints.extend import extended, rest_of
 from sordino.fingerprints.parts import Prints, nothing
 from sordino.monitor.feed import FeedSegment, reference_for
 from sordino.monitor.home import Home, alone
 from sordino.monitor.store.errors import StoreError
 from sordino.monitor.works import Reference, Work
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,15 @@ def _so_far(home: Home, work: Work, reference: Reference) -> Prints:
     last = work.references[-1] if work.references else None
     if last is None:
         return empty
-    if any(r.reference_id == reference.reference_id for r in work.references):
-        return home.catalogue.prints(reference.reference_id)
+    known = any(r.reference_id == reference.reference_id for r in work.references)
+    needed = reference.reference_id if known else last.reference_id
+    if needed not in home.catalogue.reference_ids:
+        log.warning("not in the catalogue: it begins anew", reference_id=needed)
+        return empty
+    if known:
+        return home.catalogue.prints(needed)
     from_s = round((reference.begins_s or 0.0) - (last.begins_s or 0.0))
-    return rest_of(home.catalogue.prints(last.reference_id), from_s, reference.reference_id)
+    return rest_of(home.catalogue.prints(needed), from_s, reference.reference_id)
 
 
 def _model(work: Work, reference: Reference) -> str:

@@ -66,8 +66,9 @@ class FolderSource:
     segment is reported to `on_bad` and left alone until it changes.
     """
 
-    def __init__(self, folder: Path, ended_at: EndedAt, on_bad: OnBad | None = None) -> None:
+    def __init__(self, folder: Path, ended_at: EndedAt, on_bad: OnBad | None = None, *, poll_s: float = POLL_S) -> None:
         self._folder = folder.resolve()
+        self._poll_s = poll_s
         self._ended_at = ended_at
         self._on_bad = on_bad or _log_bad
         self._sights: dict[Path, _Sight] = {}
@@ -109,7 +110,7 @@ class FolderSource:
                     yield segment, file.path
                 if stop.is_set():
                     return
-            stop.wait(POLL_S)
+            stop.wait(self._poll_s)
 
     def _take(self, file: MediaFile) -> Segment | None:
         self._sights[file.path].taken = True
