@@ -174,7 +174,8 @@ def run(script: str, desk: Desk) -> None:
                 assert isinstance(parse(source), Kafka)
                 COMMANDS["monitor"].make_context("monitor", [source, *options])
             case ["sordino", *arguments]:
-                with stopped_when_answered(desk) if "monitor" in arguments else contextlib.nullcontext():
+                runs = {"monitor", "follow"} & set(arguments)
+                with stopped_when_answered(desk) if runs else contextlib.nullcontext():
                     ran = sordino(*arguments, **environment)
                 assert ran.status == 0, (line, ran)
                 assert ran.stdout, line
@@ -184,13 +185,13 @@ def run(script: str, desk: Desk) -> None:
 
 @contextlib.contextmanager
 def stopped_when_answered(desk: Desk) -> Iterator[None]:
-    """Stop `sordino monitor`, as a supervisor does, when the file in the folder has its answer."""
+    """Stop `sordino monitor` or `works follow`, as a supervisor does, when the file in the folder was worked on."""
     over = threading.Event()
 
     def watch() -> None:
         with Store.open(f"sqlite:///{desk.home}/sordino.db") as store:
             while not over.wait(0.1):
-                if store.segment_answer("live", 0):
+                if store.segment_answer("live", 0) or any(r.begins_s is not None for r in store.references()):
                     os.kill(os.getpid(), signal.SIGTERM)
                     return
 

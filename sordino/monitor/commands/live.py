@@ -8,7 +8,7 @@ import typer
 
 from sordino.fingerprints.warm_up import warm_up
 from sordino.monitor import following, registration
-from sordino.monitor.commands.shared import HomeOption, JsonOption, home_folder
+from sordino.monitor.commands.shared import HomeOption, JsonOption, home_folder, usage
 from sordino.monitor.commands.works import (
     KIND_HELP,
     Eidr,
@@ -48,9 +48,7 @@ def hot(
 
 
 def follow(
-    folder: Annotated[
-        Path, typer.Argument(help="Folder that is being filled with the feed's segments.", exists=True, file_okay=False)
-    ],
+    folder: Annotated[Path, typer.Argument(help="Folder that is being filled with the feed's segments.")],
     title: Annotated[str, typer.Option(help="Of the work.", show_default="the folder's name")] = "",
     holder: Holder = "unknown",
     kind: Annotated[str, typer.Option(help=KIND_HELP)] = "show",
@@ -73,6 +71,9 @@ def follow(
 
     Example: sordino works follow /var/spool/streams --title "Cup final" --holder "Red League" --kind sport
     """
+    with usage():
+        if not folder.is_dir():
+            raise ValueError(f"{str(folder)!r} is no folder")
     work = described(kind, title or folder.resolve().name, (holder, share, territory), (isrc, iswc, eidr), policy)
     output = Output(as_json=as_json)
     stop = threading.Event()
