@@ -31,6 +31,8 @@ def extended_audio(whole: AudioPrint, piece: AudioPrint, at_s: float) -> AudioPr
     array([ 0, 20, 30, 40], dtype=int32)
     """
     _check(whole, piece, at_s)
+    if not piece.duration_s:  # a track that it lacks: the whole gets no longer by it
+        return whole
     per_s = whole.params.frames_per_s
     at, end = round(at_s * per_s), round((at_s + piece.duration_s) * per_s)
     before, after = whole.frames < at, whole.frames >= max(at, end)
@@ -48,6 +50,8 @@ def extended_video(whole: VideoPrint, piece: VideoPrint, at_s: float) -> VideoPr
     The pictures' shape is that of the one of the two that has more of them. Raises ValueError as `extended_audio`.
     """
     _check(whole, piece, at_s)
+    if not piece.duration_s:
+        return whole
     before = whole.times_s < at_s - SAME_S
     after = whole.times_s >= at_s + piece.duration_s - SAME_S
     moved = replace(piece, times_s=piece.times_s + at_s, until_s=piece.until_s + at_s)

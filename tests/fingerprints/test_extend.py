@@ -102,6 +102,11 @@ def test_what_an_encoder_padded_gives_way_to_what_comes_next() -> None:
     assert after <= {(f + 500, b) for f, b in landmarks(sound_of(10, 20))}
 
 
+def test_a_track_that_a_piece_lacks_does_not_grow() -> None:
+    assert extended_audio(sound_of(0, 4), SILENCE, 4.0).duration_s == 4
+    assert extended_video(NO_PICTURES, NO_PICTURES, 4.0).duration_s == 0
+
+
 def test_a_gap_stays_a_gap() -> None:
     grown = extended_audio(sound_of(0, 10), sound_of(20, 30), 20.0)
     assert not ((grown.frames > 500) & (grown.frames < 1000)).any()
