@@ -38,7 +38,8 @@ def register(home: Home, path: Path, work: Work, *, kind_is_given: bool = True, 
 
     Unless its kind was given, the work is a film where the media has pictures and a recording where it has none.
 
-    The same bytes of the same holder are registered once: the second time returns the first, with a warning. The
+    The same bytes of the same holder are registered once: the second time returns the first, with a warning (and makes
+    it `hot`, if so asked). The
     catalogue is saved before the store, so a kill in between leaves a print that no work owns (and that nothing acts
     on), never a work that is not looked for. Raises MediaError, DecoderMissing, Ineligible, CatalogueError, StoreError
     and OSError.
@@ -46,6 +47,8 @@ def register(home: Home, path: Path, work: Work, *, kind_is_given: bool = True, 
     sha256 = keep_media(home.settings.home, path)
     before = _before(home, work, sha256)
     if before is not None:
+        if hot:
+            mark(home, before.reference.work_id, hot=True)
         return before
     try:
         return _registered(home, path, work, sha256, kind_is_given=kind_is_given, hot=hot)

@@ -208,6 +208,9 @@ def test_works_are_registered_hot_and_marked_later(sources: Sources, tmp_path: P
         marked = sordino("works", "hot", other["work_id"], *option, "--home", tmp_path, "--json").line
         assert [r["hot"] for r in marked["references"]] == [hot]
         assert is_hot(other["work_id"]) == hot
+    again = sordino("works", "add", sources.folder / "other song.wav", "--hot", "--home", tmp_path, "--json").line
+    assert again["work_id"] == other["work_id"]
+    assert is_hot(other["work_id"])
     matched = sordino("match", sources.clip, "--home", tmp_path, "--json").line
     assert {match["work_id"] for match in matched["matches"]} == {added["work_id"]}
     ran = sordino("works", "hot", "W-none", "--home", tmp_path)
