@@ -8,6 +8,7 @@ import pytest
 
 from sordino.fingerprints import catalogue
 from sordino.fingerprints.catalogue import Catalogue, CatalogueError
+from sordino.fingerprints.model import AudioQuery, Match, Span
 from tests.fingerprints.test_catalogue import SMALL, done, drawn, excerpt, found, picture, script, song, sound, view
 
 
@@ -72,6 +73,21 @@ def test_a_reference_becomes_hot_and_cools_down_in_one_step(folder: Path) -> Non
         assert reader.is_hot("film") == hot
         assert not reader.is_hot("other")
         assert reader.reference_ids == {"film", "other"}
+
+
+def test_what_cooled_down_while_it_played_is_expected_to_play_on_where_it_is_now(folder: Path) -> None:
+    opened = Catalogue.open(folder, SMALL)
+    for name, seed in (("film", 1), ("feed", 2)):
+        opened.add(name, sound(seed), None, hot=True)
+    opened.save()
+    opened.remove("film")
+    opened.add("film", sound(1), None)
+    opened.save()
+    assert kinds(folder) == [(False, {"film"}), (True, {"feed"})]
+    playing = Match("film", "audio", Span(-4, 0), Span(0, 4), 1.0, 0.0, False, None, 9.0, -9.0)
+    silence = AudioQuery(sound(7), np.zeros((200, SMALL.n_bands), np.float32))
+    (pose,) = catalogue._poses(opened._generation.entries, [playing], silence)
+    assert pose.reference == 0
 
 
 def test_what_is_stored_of_a_reference_comes_back(folder: Path) -> None:
