@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,8 @@ def run(script: str, desk: Desk) -> None:
                 assert isinstance(parse(source), Kafka)
                 COMMANDS["monitor"].make_context("monitor", [source, *options])
             case ["sordino", *arguments]:
-                with stopped_when_answered(desk) if "monitor" in arguments else contextlib.nullcontext():
+                over = {"monitor": answered, "follow": followed}.get(next(w for w in arguments if w != "works"))
+                with stopped_when(over, desk) if over else contextlib.nullcontext():
                     ran = sordino(*arguments, **environment)
                 assert ran.status == 0, (line, ran)
                 assert ran.stdout, line
@@ -182,15 +183,23 @@ def run(script: str, desk: Desk) -> None:
                 pytest.fail(f"nothing checks {line!r}")
 
 
+def answered(store: Store) -> bool:
+    return store.segment_answer("live", 0) is not None
+
+
+def followed(store: Store) -> bool:
+    return any(reference.begins_s is not None for reference in store.references())
+
+
 @contextlib.contextmanager
-def stopped_when_answered(desk: Desk) -> Iterator[None]:
-    """Stop `sordino monitor`, as a supervisor does, when the file in the folder has its answer."""
+def stopped_when(done: Callable[[Store], bool], desk: Desk) -> Iterator[None]:
+    """Stop what runs until it is stopped, as a supervisor does, when the file in the folder was worked on."""
     over = threading.Event()
 
     def watch() -> None:
         with Store.open(f"sqlite:///{desk.home}/sordino.db") as store:
             while not over.wait(0.1):
-                if store.segment_answer("live", 0):
+                if done(store):
                     os.kill(os.getpid(), signal.SIGTERM)
                     return
 

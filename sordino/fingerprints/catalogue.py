@@ -12,14 +12,12 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from sordino.fingerprints import align_audio, align_video, checks, index, merge, parts
 from sordino.fingerprints.align_audio import AudioAlignment
@@ -29,7 +27,6 @@ from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Region, Sp
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
 from sordino.fingerprints.search_audio import Pose, References
-from sordino.fingerprints.video import Describer
 
 __all__ = ["Catalogue", "CatalogueError"]
 
@@ -40,12 +37,17 @@ OUTSHINES = 0.3  # of the strongest score in a stretch: a weaker reference says 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A part as the manifest names it; `removed` are those of its references that wait to be left out of a merge."""
+    """
+    A part as the manifest names it; `removed` are those of its references that wait to be left out of a merge.
+
+    References that are `hot` and those that are not are never in one part.
+    """
 
     name: str
     reference_ids: tuple[str, ...]
     checksums: dict[str, str]
     removed: frozenset[str] = frozenset()
+    hot: bool = False
 
     @property
     def present(self) -> frozenset[str]:
@@ -68,6 +70,7 @@ class _Generation:
 @dataclass(slots=True)
 class _Staged:
     added: dict[str, Prints] = field(default_factory=dict)
+    hot: set[str] = field(default_factory=set)  # of the added ones
     removed: set[str] = field(default_factory=set)
 
 
@@ -117,13 +120,33 @@ class Catalogue:
 
     def hours(self) -> tuple[float, float]:
         """Return hours of sound and of picture in the index."""
-        sound = sum(float(p.audio.durations_s.sum()) for p in self._parts.values())
-        picture = sum(float(p.video.durations_s.sum()) for p in self._parts.values())
-        return sound / 3600, picture / 3600
+        return _hours(self._parts.values())
 
-    def add(self, reference_id: str, audio: AudioPrint | None, video: VideoPrint | None) -> None:
+    def hot_hours(self) -> tuple[float, float]:
+        """Return hours of sound and of picture of the hot references: they are few, and worth a closer look."""
+        return _hours([self._parts[e.name] for e in self._generation.entries if e.hot])
+
+    def is_hot(self, reference_id: str) -> bool:
+        """Tell whether a reference is there and was added as hot."""
+        return any(e.hot and reference_id in e.present for e in self._generation.entries)
+
+    def prints(self, reference_id: str) -> Prints:
         """
-        Stage a reference; `save` publishes it.
+        Return what is stored of a reference: its print, but for frames without landmarks.
+
+        Raises CatalogueError `not_found` where it is not in the last generation seen.
+        """
+        for entry in self._generation.entries:
+            if reference_id in entry.present:
+                ordinal = entry.reference_ids.index(reference_id)
+                return self._parts[entry.name].prints(ordinal, self.audio_params, self.video_params)
+        raise CatalogueError("not_found", f"{reference_id}: not in the catalogue")
+
+    def add(self, reference_id: str, audio: AudioPrint | None, video: VideoPrint | None, *, hot: bool = False) -> None:
+        """
+        Stage a reference; `save` publishes it. A few may be `hot`: they are kept apart, to be looked at more closely.
+
+        To replace one, remove and add it before one save: a reader has the one or the other, and never none.
 
         Raises CatalogueError `other_parameters` for a print of other parameters, `bad_print` for one that can't be one
         (`checks`), `exists` for an id that is taken; one whose removal is staged is free.
@@ -132,13 +155,15 @@ class Catalogue:
         there = reference_id in self.reference_ids and reference_id not in self._staged.removed
         if there or reference_id in self._staged.added:
             raise CatalogueError("exists", f"{reference_id}: already in the catalogue")
-        nothing = AudioPrint(self.audio_params, 0.0, np.empty(0, np.int32), np.empty(0, np.int16))
-        unseen = Describer(self.video_params, finer=False).reference(0.0)
-        self._staged.added[reference_id] = Prints(reference_id, audio or nothing, video or unseen)
+        nothing = parts.nothing(reference_id, self.audio_params, self.video_params)
+        self._staged.added[reference_id] = Prints(reference_id, audio or nothing.audio, video or nothing.video)
+        if hot:
+            self._staged.hot.add(reference_id)
 
     def remove(self, reference_id: str) -> None:
         """Stage a removal; `save` publishes it. An id that is not there is no error: removing twice is removing."""
         self._staged.added.pop(reference_id, None)
+        self._staged.hot.discard(reference_id)
         self._staged.removed.add(reference_id)
 
     def save(self) -> None:
@@ -191,7 +216,7 @@ class Catalogue:
         there = [self._parts[entry.name] for entry in entries]
         references = References(tuple(part.audio for part in there))
         matches = []
-        for found in align_audio.find(query, references, _poses(there, expected, query)):
+        for found in align_audio.find(query, references, _poses(entries, expected, query)):
             number, ordinal = references.place(found.ordinal)
             if there[number].reference_ids[ordinal] not in entries[number].removed:
                 matches.append(_match(there[number], ordinal, found))
@@ -254,7 +279,13 @@ class Catalogue:
             if manifest["stamp"] != stamp(self.audio_params, self.video_params):
                 raise CatalogueError("other_parameters", f"{path}: its prints have other parameters than these")
             entries = tuple(
-                _Entry(e["name"], tuple(e["reference_ids"]), dict(e["checksums"]), frozenset(e["removed"]))
+                _Entry(
+                    e["name"],
+                    tuple(e["reference_ids"]),
+                    dict(e["checksums"]),
+                    frozenset(e["removed"]),
+                    bool(e.get("hot", False)),  # earlier versions know of none
+                )
                 for e in manifest["parts"]
             )
             return _Generation(int(manifest["generation"]), entries)
@@ -278,14 +309,13 @@ class Catalogue:
         remaining = [e.without(self._staged.removed) for e in self._generation.entries]
         remaining = [e for e in remaining if e.present]
         there = {r for e in remaining for r in e.present}
-        added = [p for i, p in self._staged.added.items() if i not in there]
-        kept, prints = self._merged(remaining, added)
+        kept: list[_Entry] = []
         fresh: list[Path] = []
         try:
-            for run in merge.cut([parts.length(p) for p in prints], index.MAX_FRAMES):
-                fresh.append(self._folder / f"part-{uuid.uuid4().hex[:16]}")
-                part = parts.build(merge.some(prints, run), self.audio_params)
-                kept.append(_Entry(fresh[-1].name, part.reference_ids, parts.write(part, fresh[-1])))
+            for hot in (False, True):
+                staged = [p for i, p in self._staged.added.items() if (i in self._staged.hot) == hot and i not in there]
+                stay, prints = self._merged([e for e in remaining if e.hot == hot], staged)
+                kept += [*stay, *self._written(prints, fresh, hot=hot)]
             self._write_manifest(kept)
         except OSError:
             for folder in fresh:
@@ -294,6 +324,13 @@ class Catalogue:
         parts.sync_folder(self._folder)  # outside: from here on the manifest names the new parts
         self.refresh()
         self._sweep()
+
+    def _written(self, prints: Sequence[Prints], fresh: list[Path], *, hot: bool) -> Iterator[_Entry]:
+        """Write prints as parts; the folders are noted in `fresh` before, so that a failure can be swept up."""
+        for run in merge.cut([parts.length(p) for p in prints], index.MAX_FRAMES):
+            fresh.append(self._folder / f"part-{uuid.uuid4().hex[:16]}")
+            part = parts.build(merge.some(prints, run), self.audio_params)
+            yield _Entry(fresh[-1].name, part.reference_ids, parts.write(part, fresh[-1]), hot=hot)
 
     def _merged(self, entries: Sequence[_Entry], added: Sequence[Prints]) -> tuple[list[_Entry], Sequence[Prints]]:
         """Return the parts that stay, and the prints of the others and of what is added: each is made when asked."""
@@ -353,10 +390,16 @@ def _checksum(manifest: Mapping[str, Any]) -> str:
     return hashlib.blake2b(json.dumps(manifest, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _poses(parts_: Sequence[Part], expected: Sequence[Match], audio: AudioQuery) -> list[Pose]:
+def _hours(there: Iterable[Part]) -> tuple[float, float]:
+    lengths_s = [(float(p.audio.durations_s.sum()), float(p.video.durations_s.sum())) for p in there]
+    return sum(sound for sound, _ in lengths_s) / 3600, sum(picture for _, picture in lengths_s) / 3600
+
+
+def _poses(entries: Sequence[_Entry], expected: Sequence[Match], audio: AudioQuery) -> list[Pose]:
     params = audio.landmarks.params
-    ids = (reference_id for part in parts_ for reference_id in part.reference_ids)
-    ordinals = {reference_id: k for k, reference_id in enumerate(ids)} if expected else {}
+    places = ((reference_id, entry) for entry in entries for reference_id in entry.reference_ids)
+    # A reference that was replaced is in two parts, in one of them as removed.
+    ordinals = {i: k for k, (i, entry) in enumerate(places) if i not in entry.removed} if expected else {}
     return [
         Pose(
             ordinals[m.reference_id],

@@ -20,6 +20,7 @@ from sordino.fingerprints.index_video import VideoIndex
 from sordino.fingerprints.merge import Lazily
 from sordino.fingerprints.model import AudioPrint, VideoPrint
 from sordino.fingerprints.params import AudioParams, VideoParams
+from sordino.fingerprints.video import Describer
 
 
 class CatalogueError(Exception):
@@ -37,6 +38,12 @@ class Prints:
     reference_id: str
     audio: AudioPrint
     video: VideoPrint
+
+
+def nothing(reference_id: str, audio: AudioParams, video: VideoParams) -> Prints:
+    """Return what is kept of a reference that has neither track, or none yet."""
+    silence = AudioPrint(audio, 0.0, np.empty(0, np.int32), np.empty(0, np.int16))
+    return Prints(reference_id, silence, Describer(video, finer=False).reference(0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

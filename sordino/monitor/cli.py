@@ -6,7 +6,7 @@ import typer
 
 import sordino
 from sordino.fingerprints.catalogue import CatalogueError
-from sordino.monitor.commands import licences, media, running, works
+from sordino.monitor.commands import licences, live, media, running, works
 from sordino.monitor.console import OutputLost, fail, give_up_output, log_to_stderr, take_any_text
 from sordino.monitor.policy import PolicyError
 from sordino.monitor.settings import SettingsError
@@ -23,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+works.app.command()(live.hot)
+works.app.command()(live.follow)
 app.add_typer(works.app, name="works")
 app.add_typer(licences.app, name="licences")
 for command in (media.match, media.check, running.monitor, running.doctor, running.demo):

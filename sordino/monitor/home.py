@@ -1,6 +1,7 @@
 """One folder holds the embedded database, the catalogue and the registered media; here they are opened together."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -43,6 +44,14 @@ def opened(settings: Settings) -> Iterator[Home]:
     catalogue = Catalogue.open(settings.home / "catalogue")
     with Store.open(settings.store_url) as store:
         yield Home(settings, store, catalogue, rules)
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Let one process at a time change what is registered; the system gives the lock back when a process dies."""
+    with (home / "registering.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def keep_media(home: Path, source: Path) -> str:

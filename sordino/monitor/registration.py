@@ -1,15 +1,13 @@
 """A media file becomes a work with one reference."""
 
-import fcntl
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sordino.monitor.home import Home, forget_media, keep_media
+from sordino.monitor.home import Home, alone, forget_media, keep_media
+from sordino.monitor.store.errors import StoreError
 from sordino.monitor.works import Reference, Work
 from sordino.pipelines import acoustid, analyse
 from sordino.pipelines.analyse import ReferencePrints
@@ -34,13 +32,14 @@ class Registered:
     warnings: tuple[str, ...]
 
 
-def register(home: Home, path: Path, work: Work, *, kind_is_given: bool = True) -> Registered:
+def register(home: Home, path: Path, work: Work, *, kind_is_given: bool = True, hot: bool = False) -> Registered:
     """
     Fingerprint the file and add it as the reference of `work`, which is new; durable when this returns.
 
     Unless its kind was given, the work is a film where the media has pictures and a recording where it has none.
 
-    The same bytes of the same holder are registered once: the second time returns the first, with a warning. The
+    The same bytes of the same holder are registered once: the second time returns the first, with a warning (and makes
+    it `hot`, if so asked). The
     catalogue is saved before the store, so a kill in between leaves a print that no work owns (and that nothing acts
     on), never a work that is not looked for. Raises MediaError, DecoderMissing, Ineligible, CatalogueError, StoreError
     and OSError.
@@ -48,16 +47,18 @@ def register(home: Home, path: Path, work: Work, *, kind_is_given: bool = True) 
     sha256 = keep_media(home.settings.home, path)
     before = _before(home, work, sha256)
     if before is not None:
+        if hot:
+            mark(home, before.reference.work_id, hot=True)
         return before
     try:
-        return _registered(home, path, work, sha256, kind_is_given=kind_is_given)
+        return _registered(home, path, work, sha256, kind_is_given=kind_is_given, hot=hot)
     except Exception:
-        if not _is_kept_for_another(home, sha256):
+        if not home.store.keeps(sha256):
             forget_media(home.settings.home, sha256)
         raise
 
 
-def _registered(home: Home, path: Path, work: Work, sha256: str, *, kind_is_given: bool) -> Registered:
+def _registered(home: Home, path: Path, work: Work, sha256: str, *, kind_is_given: bool, hot: bool) -> Registered:
     prints = analyse.reference(path, home.catalogue)
     findings = _examined(path, prints) + _same_recordings(home, prints)
     new = Reference(
@@ -70,11 +71,11 @@ def _registered(home: Home, path: Path, work: Work, sha256: str, *, kind_is_give
         chromaprint=prints.chromaprint,
     )
     kind = work.kind if kind_is_given else "film" if prints.video_s else "recording"
-    with _alone(home.settings.home):
+    with alone(home.settings.home):
         before = _before(home, work, sha256)
         if before is not None:  # somebody else was faster with the same file
             return before
-        home.catalogue.add(new.reference_id, prints.audio, prints.video)
+        home.catalogue.add(new.reference_id, prints.audio, prints.video, hot=hot)
         try:
             home.catalogue.save()
             home.store.add_work(replace(work, kind=kind, references=(new,), registered=datetime.now(UTC)))
@@ -92,25 +93,39 @@ def _before(home: Home, work: Work, sha256: str) -> Registered | None:
     return Registered(before, (f"already registered: the same file is work {before.work_id}",))
 
 
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Let one process at a time register in this home; the system gives the lock back when a process dies."""
-    with (home / "registering.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def withdraw(home: Home, work_id: str) -> Work:
     """
     Withdraw a work: nothing acts on it from now on, and its prints leave the catalogue.
 
     What was found of it stays in the store, its media in the media store: they are evidence. Raises StoreError.
     """
-    work = home.store.work(work_id)
-    home.store.withdraw_work(work_id)
-    for reference in work.references:
-        home.catalogue.remove(reference.reference_id)
-    home.catalogue.save()
+    with alone(home.settings.home):
+        work = home.store.work(work_id)
+        home.store.withdraw_work(work_id)
+        for reference in work.references:
+            home.catalogue.remove(reference.reference_id)
+        home.catalogue.save()
+    return work
+
+
+def mark(home: Home, work_id: str, *, hot: bool) -> Work:
+    """
+    Make a work's references hot, or no longer; running processes know it from their next search on.
+
+    Raises StoreError `not_found`, for a work that is withdrawn too, and CatalogueError.
+    """
+    with alone(home.settings.home):
+        work = home.store.work(work_id)
+        if work.withdrawn:
+            raise StoreError("not_found", f"the work {work_id} is withdrawn")
+        home.catalogue.refresh()
+        for reference_id in (r.reference_id for r in work.references):
+            if home.catalogue.is_hot(reference_id) == hot:
+                continue
+            prints = home.catalogue.prints(reference_id)
+            home.catalogue.remove(reference_id)
+            home.catalogue.add(reference_id, prints.audio, prints.video, hot=hot)
+        home.catalogue.save()
     return work
 
 
@@ -142,7 +157,3 @@ def _same_recordings(home: Home, prints: ReferencePrints) -> tuple[str, ...]:
             holders = " and ".join(owner.holder for owner in work.owners)
             said.append(f"this recording is already registered as {work.work_id} ({work.title}; {holders})")
     return tuple(said)
-
-
-def _is_kept_for_another(home: Home, sha256: str) -> bool:
-    return any(reference.sha256 == sha256 for reference in home.store.references())

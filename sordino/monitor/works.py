@@ -56,10 +56,13 @@ class Reference:
     reference_id: str
     work_id: str
     path: str  # as it was given at registration
-    sha256: str  # of the media's bytes: its name in the home folder's media store
+    sha256: (
+        str | None
+    )  # of the media's bytes: its name in the home folder's media store; None: a feed's segments are it
     audio_s: float
     video_s: float
     chromaprint: str | None = None  # AcoustID-compatible, of the first 120 s
+    begins_s: float | None = None  # in the live feed that it is a part of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from sordino.pipelines.consume import Answer, Handle
 from sordino.pipelines.failures import Busy, Poison
 from sordino.pipelines.messages import Segment
 from sordino.pipelines.wire import InvalidMessage, one_line, parse_object, validate_segment
@@ -31,6 +30,7 @@ SETTLE_S = 1.0  # a file that has not changed for so long is complete
 POLL_S = 1.0
 BACKOFF_S = (0.5, 30.0)
 
+A = TypeVar("A")
 OnBad = Callable[[Path, Poison], None]
 EndedAt = Callable[[str, int], float | None]  # stream time at which an answered segment ends; None: not answered
 
@@ -66,15 +66,16 @@ class FolderSource:
     segment is reported to `on_bad` and left alone until it changes.
     """
 
-    def __init__(self, folder: Path, ended_at: EndedAt, on_bad: OnBad | None = None) -> None:
+    def __init__(self, folder: Path, ended_at: EndedAt, on_bad: OnBad | None = None, *, poll_s: float = POLL_S) -> None:
         self._folder = folder.resolve()
+        self._poll_s = poll_s
         self._ended_at = ended_at
         self._on_bad = on_bad or _log_bad
         self._sights: dict[Path, _Sight] = {}
         self._owners: dict[tuple[str, int], Path] = {}
         self._sequences: dict[str, list[int]] = {}  # of each stream, ascending
 
-    def answers(self, handle: Handle, stop: threading.Event) -> Iterator[tuple[Segment, Answer]]:
+    def answers(self, handle: Callable[[Segment], A], stop: threading.Event) -> Iterator[tuple[Segment, A]]:
         """Answer segments until stopped; Busy is tried again, Poison reported to `on_bad`."""
         for segment, path in self._segments(stop):
             try:
@@ -109,12 +110,12 @@ class FolderSource:
                     yield segment, file.path
                 if stop.is_set():
                     return
-            stop.wait(POLL_S)
+            stop.wait(self._poll_s)
 
     def _take(self, file: MediaFile) -> Segment | None:
         self._sights[file.path].taken = True
         try:
-            given = _sidecar(file.path)
+            given = sidecar(file.path)
             fields = {
                 "stream_id": file.stream_id,
                 "sequence": file.sequence,
@@ -180,23 +181,24 @@ def _named(path: Path, folder: Path) -> MediaFile:
     return MediaFile(match[1] or folder.name, int(match[2]), path) if match else MediaFile(path.name, 0, path)
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
-    sidecar = path.with_suffix(".json")
+def sidecar(path: Path) -> dict[str, Any]:
+    """Return the fields that `NAME.json` beside a media file declares, none where it is not there; InvalidMessage."""
+    beside = path.with_suffix(".json")
     try:
-        with sidecar.open("rb") as file:
+        with beside.open("rb") as file:
             fields = parse_object(file.read(SIDECAR_BYTES + 1)[:SIDECAR_BYTES])
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise InvalidMessage("bad_sidecar", f"{sidecar.name!r}: {error.strerror}") from None
+        raise InvalidMessage("bad_sidecar", f"{beside.name!r}: {error.strerror}") from None
     except InvalidMessage as error:
-        raise InvalidMessage(error.code, f"{sidecar.name!r}: {error}") from None
+        raise InvalidMessage(error.code, f"{beside.name!r}: {error}") from None
     if "media" in fields:
-        raise InvalidMessage("unknown_field", f"{sidecar.name!r}: field 'media' has no place beside the media")
+        raise InvalidMessage("unknown_field", f"{beside.name!r}: field 'media' has no place beside the media")
     return fields
 
 
-def _patiently(handle: Handle, segment: Segment, stop: threading.Event) -> Answer | None:
+def _patiently(handle: Callable[[Segment], A], segment: Segment, stop: threading.Event) -> A | None:
     """Return the answer, or None when stopped while something was busy."""
     started = time.monotonic()
     pause_s = BACKOFF_S[0]

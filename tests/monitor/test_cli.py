@@ -50,7 +50,7 @@ def close(span: dict[str, float], start_s: float, end_s: float) -> bool:
 
 def test_the_commands_are_those_of_the_contract() -> None:
     promised = {"match", "check", "monitor", "doctor", "demo"}
-    promised |= {f"works {word}" for word in ("add", "list", "show", "remove")}
+    promised |= {f"works {word}" for word in ("add", "list", "show", "remove", "hot", "follow")}
     promised |= {f"licences {word}" for word in ("add", "list", "remove")}
     assert promised <= set(COMMANDS)
 
@@ -89,6 +89,11 @@ def test_version() -> None:
         ("works add CLIP --territory XX", "'XX'"),
         ("works add CLIP --holder ''", "no name"),
         ("works show", "work_id"),
+        ("works hot", "work_id"),
+        ("works follow /no/such/folder --title T", "/no/such/folder"),
+        ("works follow CLIP --title T", "clip.mp4"),
+        ("works follow FOLDER --kind song", "'song'"),
+        ("works follow FOLDER --share 2", "2"),
         ("licences add W1 --territory Mars", "'Mars'"),
         ("licences add W1 --expires tomorrow", "--expires"),
         ("licences add W1 --starts 2027-01-02 --expires 2027-01-01", "before it starts"),
@@ -184,6 +189,39 @@ def test_what_was_said_of_a_work_is_on_record(sources: Sources, tmp_path: Path) 
     assert shown["eidr"] == "10.5240/7791-8534-2C23-9030-8610-5"
     assert [reference["reference_id"] for reference in shown["references"]] == [added["reference_id"]]
     assert not shown["withdrawn"]
+
+
+def test_works_are_registered_hot_and_marked_later(sources: Sources, tmp_path: Path) -> None:
+    def is_hot(work_id: str) -> bool:
+        shown = sordino("works", "show", work_id, "--home", tmp_path, "--json").line
+        listed = {w["work_id"]: w for w in sordino("works", "list", "--home", tmp_path, "--json").lines}
+        assert listed[work_id] == shown
+        (reference,) = shown["references"]
+        assert (", hot" in sordino("works", "show", work_id, "--home", tmp_path).stdout) == reference["hot"]
+        return bool(reference["hot"])
+
+    added = sordino("works", "add", sources.folder / "song.wav", "--hot", "--home", tmp_path, "--json").line
+    other = sordino("works", "add", sources.folder / "other song.wav", "--home", tmp_path, "--json").line
+    assert is_hot(added["work_id"])
+    assert not is_hot(other["work_id"])
+    for option, hot in ((), True), (("--off",), False):
+        marked = sordino("works", "hot", other["work_id"], *option, "--home", tmp_path, "--json").line
+        assert [r["hot"] for r in marked["references"]] == [hot]
+        assert is_hot(other["work_id"]) == hot
+    again = sordino("works", "add", sources.folder / "other song.wav", "--hot", "--home", tmp_path, "--json").line
+    assert again["work_id"] == other["work_id"]
+    assert is_hot(other["work_id"])
+    matched = sordino("match", sources.clip, "--home", tmp_path, "--json").line
+    assert {match["work_id"] for match in matched["matches"]} == {added["work_id"]}
+    ran = sordino("works", "hot", "W-none", "--home", tmp_path)
+    assert (ran.status, ran.stderr) == (4, "sordino: there is no work W-none\n")
+
+
+def test_only_a_live_work_can_be_followed_by_its_id(home: Path, tmp_path: Path) -> None:
+    song = work_id(home, "song")
+    ran = sordino("works", "follow", tmp_path, "--work-id", song, "--home", home)
+    assert (ran.status, ran.stdout) == (4, "")
+    assert f"there is no live work {song}" in ran.stderr
 
 
 def test_text_says_the_same_without_json(home: Path, sources: Sources) -> None:

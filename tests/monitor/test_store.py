@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sordino.monitor.feed import Feed, FeedSegment
 from sordino.monitor.store import Store, StoreError, Stream
 from sordino.monitor.works import Licence, Ownership, Reference, Work
 from sordino.pipelines.messages import PictureRegion
@@ -137,6 +139,66 @@ def test_the_same_bytes_are_recognised_per_holder(store: Store) -> None:
     assert store.reference_by_sha256("same", "Green") is None
     store.withdraw_work("work-1")
     assert store.reference_by_sha256("same", "Red") is None
+
+
+# Live feeds
+
+SEGMENT = FeedSegment("live", 7, "live_7.ts", 5_000_000_000, 1_767_225_600_123_456_789, 10.5, 10.0, 1.4, "ref-1", "sha")
+BAD = FeedSegment("live", 8, "live_8.ts", 10, 11, 20.5, 10.0, error="damaged: live_8.ts: no header")
+
+
+def live(work_id: str = "live-1", title: str = "Final", holder: str = "Red League") -> Work:
+    return Work(work_id, title, "sport", (Ownership(holder), Ownership("Other")), registered=samples.NOON)
+
+
+def reference(work_id: str = "live-1", number: int = 1, audio_s: float = 10.0) -> Reference:
+    return Reference(f"ref-{number}", work_id, "/feed", None, audio_s, 9.5, begins_s=10.5)
+
+
+def test_what_is_taken_from_a_feed_comes_back(store: Store) -> None:
+    store.begin_feed(live(), "/feed")
+    assert store.feed("live-1") == Feed("live-1", "/feed", {})
+    store.take("live-1", SEGMENT, reference())
+    store.take("live-1", BAD, None)
+    assert store.feed("live-1") == Feed("live-1", "/feed", {7: SEGMENT, 8: BAD})
+    assert store.work("live-1").references == (reference(),)
+    assert store.facts_for(["ref-1"]).works["ref-1"].title == "Final"
+
+
+def test_a_segment_taken_again_is_replaced_and_its_reference_lengthened(store: Store) -> None:
+    store.begin_feed(live(), "/feed")
+    store.take("live-1", SEGMENT, reference())
+    longer = replace(SEGMENT, length_s=12.0, sha256="other")
+    store.take("live-1", longer, reference(audio_s=22.5))
+    store.take("live-1", BAD, reference(number=2))
+    assert store.feed("live-1").segments[7] == longer
+    assert store.work("live-1").references == (reference(audio_s=22.5), reference(number=2))
+    assert not store.keeps("sha")
+    assert store.keeps("other")
+
+
+def test_a_feed_is_known_by_folder_holder_and_title(store: Store) -> None:
+    store.add_work(samples.work())
+    store.begin_feed(live(), "/feed")
+    assert store.find_feed("/feed", "Red League", "Final") == "live-1"
+    for other in (("/other", "Red League", "Final"), ("/feed", "Blue", "Final"), ("/feed", "Red League", "Semi")):
+        assert store.find_feed(*other) is None
+    refused("conflict", store.begin_feed, live(), "/other")
+    refused("not_found", store.feed, "work-1")
+    refused("not_found", store.feed, "none")
+    store.withdraw_work("live-1")
+    assert store.find_feed("/feed", "Red League", "Final") is None
+    refused("not_found", store.take, "live-1", SEGMENT, reference())
+    assert store.feed("live-1").segments == {}
+
+
+def test_media_of_references_and_segments_are_kept_of_withdrawn_works_too(store: Store) -> None:
+    store.add_work(samples.work("1", sha256="a"))
+    store.begin_feed(live(), "/feed")
+    store.take("live-1", SEGMENT, reference())
+    for work_id in ("work-1", "live-1"):
+        store.withdraw_work(work_id)
+    assert [store.keeps(sha256) for sha256 in ("a", "sha", "none")] == [True, True, False]
 
 
 # Licences and facts

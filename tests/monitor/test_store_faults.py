@@ -14,11 +14,14 @@ from threading import Barrier, Timer
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from sordino.monitor.store import Store, StoreError, tables
-from sordino.monitor.store.database import connect, migrate
+from sordino.monitor.store.database import connect, migrate, writing
+from sordino.monitor.works import Reference
 from sordino.pipelines.messages import Recommendation
 from tests.monitor import store_samples as samples
 from tests.postgres_server import fresh_database
@@ -47,6 +50,25 @@ def test_the_tables_are_as_the_migrations_leave_them(store: Store) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, tables.metadata) == []
         assert set(sa.inspect(connection).get_table_names()) == {*tables.metadata.tables, "alembic_version"}
+
+
+def test_a_database_of_the_first_version_keeps_its_works(database_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "sordino/monitor/store/migrations"))
+    engine = connect(database_url)
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        works = "INSERT INTO works (work_id, title, kind, registered) VALUES ('w', 'T', 'film', '2026-03-29 12:00:00')"
+        connection.execute(sa.text(works.replace(":", "\\:")))
+        connection.execute(sa.text("INSERT INTO owners VALUES ('w', 0, 'Blue Label', 1.0, '[]')"))
+        connection.execute(sa.text("INSERT INTO \"references\" VALUES ('r', 'w', 0, '/a.mp4', 'sha', 1.5, 2.5, NULL)"))
+    engine.dispose()
+    with Store.open(database_url) as store:
+        assert store.work("w").references == (Reference("r", "w", "/a.mp4", "sha", 1.5, 2.5),)
+        assert store.reference_by_sha256("sha", "Blue Label") is not None
+        foreign_keys = sa.inspect(store._engine).get_foreign_keys("references")
+        assert [key["name"] for key in foreign_keys] == ["fk_references_work_id"]
 
 
 def test_opening_again_keeps_what_is_there(database_url: str) -> None:

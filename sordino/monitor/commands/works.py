@@ -1,10 +1,10 @@
 """`sordino works`: register, list, show and withdraw."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,25 +21,57 @@ from sordino.monitor.commands.shared import (
 )
 from sordino.monitor.console import Output, one_line
 from sordino.monitor.home import Home
-from sordino.monitor.works import WORK_KINDS, Ownership, Work, parse_eidr, parse_isrc, parse_iswc
+from sordino.monitor.works import WORK_KINDS, Ownership, Reference, Work, parse_eidr, parse_isrc, parse_iswc
 
 app = typer.Typer(help="Register, list and withdraw works.", no_args_is_help=True)
 
 WorkId = Annotated[str, typer.Argument(help="As `works list` shows it.")]
+KIND_HELP = f"One of {', '.join(WORK_KINDS)}."
+Holder = Annotated[str, typer.Option(help="The rights holder.")]
+Isrc = Annotated[str | None, typer.Option(help="Of a recording.")]
+Iswc = Annotated[str | None, typer.Option(help="Of a composition.")]
+Eidr = Annotated[str | None, typer.Option(help="Of a film or show.")]
+Share = Annotated[float, typer.Option(help="The holder's share, up to 1.")]
+Where = Annotated[list[str] | None, typer.Option("--territory", help="Where it is the holder's (ISO 3166).")]
+OwnPolicy = Annotated[str | None, typer.Option(help="The holder's policy.")]
+
+
+def described(
+    kind: str,
+    title: str,
+    owner: tuple[str, float, list[str] | None],
+    identifiers: tuple[str | None, str | None, str | None],
+    policy: str | None,
+) -> Work:
+    """Return a new work as it was typed; wrong usage where it can't be so."""
+    holder, share, where = owner
+    isrc, iswc, eidr = identifiers
+    with usage():
+        return Work(
+            work_id=f"W{uuid.uuid4().hex[:16]}",
+            title=title,
+            kind=kind,
+            owners=(Ownership(holder, share, territories(where)),),
+            isrc=isrc and parse_isrc(isrc),
+            iswc=iswc and parse_iswc(iswc),
+            eidr=eidr and parse_eidr(eidr),
+            policy=policy,
+        )
 
 
 @app.command()
 def add(
     paths: Paths,
-    kind: Annotated[str, typer.Option(help=f"One of {', '.join(WORK_KINDS)}.", show_default="by the media")] = "",
+    kind: Annotated[str, typer.Option(help=KIND_HELP, show_default="by the media")] = "",
     title: Annotated[str, typer.Option(help="Of the work.", show_default="the file's name")] = "",
-    holder: Annotated[str, typer.Option(help="The rights holder.")] = "unknown",
-    isrc: Annotated[str | None, typer.Option(help="Of a recording.")] = None,
-    iswc: Annotated[str | None, typer.Option(help="Of a composition.")] = None,
-    eidr: Annotated[str | None, typer.Option(help="Of a film or show.")] = None,
-    share: Annotated[float, typer.Option(help="The holder's share, up to 1.")] = 1.0,
-    territory: Annotated[list[str] | None, typer.Option(help="Where it is the holder's (ISO 3166).")] = None,
-    policy: Annotated[str | None, typer.Option(help="The holder's policy.")] = None,
+    holder: Holder = "unknown",
+    isrc: Isrc = None,
+    iswc: Iswc = None,
+    eidr: Eidr = None,
+    share: Share = 1.0,
+    territory: Where = None,
+    policy: OwnPolicy = None,
+    hot: Annotated[bool, typer.Option("--hot", help="To be looked for more closely, as `works hot` does.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,43 +80,41 @@ def add(
 
     Example: sordino works add album/ --holder "Blue Note" --kind recording
     """
-    with usage():
-        template = Work(
-            work_id="new",
-            title=title or "new",
-            kind=kind or "recording",
-            owners=(Ownership(holder, share, territories(territory)),),
-            isrc=isrc and parse_isrc(isrc),
-            iswc=iswc and parse_iswc(iswc),
-            eidr=eidr and parse_eidr(eidr),
-            policy=policy,
-        )
+    owner = (holder, share, territory)
+    template = described(kind or "recording", title or "new", owner, (isrc, iswc, eidr), policy)
     output = Output(as_json=as_json)
     with home_folder(home) as opened_home:
 
         def register(path: Path) -> None:
             named = title or one_line(path.stem) or "untitled"
             work = replace(template, work_id=f"W{uuid.uuid4().hex[:16]}", title=named)
-            _register(opened_home, output, path, work, kind_is_given=bool(kind))
+            _register(opened_home, output, path, work, kind_is_given=bool(kind), hot=hot)
 
         each_file(paths, output, "registering", register)
     output.finish()
 
 
-def _register(home: Home, output: Output, path: Path, work: Work, *, kind_is_given: bool) -> None:
-    registered = registration.register(home, path, work, kind_is_given=kind_is_given)
-    new = registered.reference
+def _register(home: Home, output: Output, path: Path, work: Work, *, kind_is_given: bool, hot: bool) -> None:
+    registered = registration.register(home, path, work, kind_is_given=kind_is_given, hot=hot)
+    tell(output, path, registered.reference, registered.warnings)
+
+
+def tell(output: Output, path: Path, reference: Reference, warnings: Sequence[str]) -> None:
+    """Print what became of a file that was registered."""
     values = {
         "path": str(path),
-        "work_id": new.work_id,
-        "reference_id": new.reference_id,
-        "audio_s": round(new.audio_s, 3),
-        "video_s": round(new.video_s, 3),
-        "warnings": list(registered.warnings),
+        "work_id": reference.work_id,
+        "reference_id": reference.reference_id,
+        "audio_s": round(reference.audio_s, 3),
+        "video_s": round(reference.video_s, 3),
+        "warnings": list(warnings),
     }
-    notes = "".join(f"\n  note: {one_line(warning)}" for warning in registered.warnings)
-    lengths = f"{new.audio_s:.1f} s of sound, {new.video_s:.1f} s of picture"
-    output.done(values, f"{new.work_id}  {one_line(path.name)}  {lengths}{notes}")
+    notes = "".join(f"\n  note: {one_line(warning)}" for warning in warnings)
+    output.done(values, f"{reference.work_id}  {one_line(path.name)}  {_lengths(reference)}{notes}")
+
+
+def _lengths(reference: Reference) -> str:
+    return f"{reference.audio_s:.1f} s of sound, {reference.video_s:.1f} s of picture"
 
 
 @app.command("list")
@@ -98,7 +128,10 @@ def list_(home: HomeOption = None, as_json: JsonOption = False) -> None:
     with home_folder(home) as opened_home:
         for work in opened_home.store.works():
             holders = ", ".join(owner.holder for owner in work.owners)
-            output.done(as_values(work), f"{work.work_id}  {work.kind}  {one_line(work.title)}  ({one_line(holders)})")
+            output.done(
+                values_of(opened_home, work),
+                f"{work.work_id}  {work.kind}  {one_line(work.title)}  ({one_line(holders)})",
+            )
     output.none("no work is registered")
 
 
@@ -111,10 +144,20 @@ def show(work_id: WorkId, home: HomeOption = None, as_json: JsonOption = False) 
     """
     with home_folder(home) as opened_home:
         work = opened_home.store.work(work_id)
-    Output(as_json=as_json).done(as_values(work), "\n".join(one_line(line) for line in _described(work)))
+        values = values_of(opened_home, work)
+        hot = {r.reference_id for r in work.references if opened_home.catalogue.is_hot(r.reference_id)}
+    Output(as_json=as_json).done(values, "\n".join(one_line(line) for line in _lines(work, hot)))
 
 
-def _described(work: Work) -> Iterator[str]:
+def values_of(home: Home, work: Work) -> dict[str, Any]:
+    """Return a work as what JSON can say, with what the catalogue knows of its references: whether they are hot."""
+    values = as_values(work)
+    for reference in values["references"]:
+        reference["hot"] = home.catalogue.is_hot(reference["reference_id"])
+    return values
+
+
+def _lines(work: Work, hot: Set[str]) -> Iterator[str]:
     yield f"{work.work_id}: {work.title} ({work.kind}){', withdrawn' if work.withdrawn else ''}"
     for owner in work.owners:
         yield f"owner: {owner.holder}, {owner.share:.0%} in {', '.join(owner.territories) or 'all territories'}"
@@ -124,9 +167,12 @@ def _described(work: Work) -> Iterator[str]:
     if work.registered:
         yield f"registered: {work.registered:%Y-%m-%d %H:%M} UTC"
     for reference in work.references:
-        lengths = f"{reference.audio_s:.1f} s of sound, {reference.video_s:.1f} s of picture"
-        print_ = ", with Chromaprint" if reference.chromaprint else ""
-        yield f"reference {reference.reference_id}: {reference.path}, {lengths}{print_}"
+        extras = [
+            *([f"from {reference.begins_s:.1f} s of the feed on"] if reference.begins_s is not None else []),
+            *(["with Chromaprint"] if reference.chromaprint else []),
+            *(["hot"] if reference.reference_id in hot else []),
+        ]
+        yield f"reference {reference.reference_id}: {', '.join([reference.path, _lengths(reference), *extras])}"
 
 
 @app.command()
@@ -138,5 +184,5 @@ def remove(work_id: WorkId, home: HomeOption = None, as_json: JsonOption = False
     """
     with home_folder(home) as opened_home:
         work = registration.withdraw(opened_home, work_id)
-    values = as_values(replace(work, withdrawn=True))
+        values = values_of(opened_home, replace(work, withdrawn=True))
     Output(as_json=as_json).done(values, f"{work.work_id} {one_line(work.title)} is withdrawn")

@@ -83,6 +83,22 @@ def reference_by_sha256(connection: sa.Connection, sha256: str, holder: str) -> 
     return _reference(row) if row else None
 
 
+def put_reference(connection: sa.Connection, reference: Reference) -> None:
+    """Update how long a reference of a work is, or insert it as the work's last."""
+    this = _references.c.reference_id == reference.reference_id
+    lengths = {"audio_s": reference.audio_s, "video_s": reference.video_s}
+    if not connection.execute(_references.update().where(this).values(lengths)).rowcount:
+        mine = sa.select(sa.func.count()).where(_references.c.work_id == reference.work_id)
+        position = connection.execute(mine).scalar_one()
+        connection.execute(_references.insert(), _reference_row(position, reference))
+
+
+def keeps(connection: sa.Connection, sha256: str) -> bool:
+    """Tell whether any reference or segment of a feed, of withdrawn works too, has these bytes as its media."""
+    tables_ = (_references, tables.feed_segments)
+    return any(connection.execute(sa.select(sa.exists().where(t.c.sha256 == sha256))).scalar() for t in tables_)
+
+
 def add_licence(connection: sa.Connection, licence: Licence) -> None:
     """Insert a licence; StoreError `not_found` where its work is not there or withdrawn, `conflict`."""
     if one_work(connection, licence.work_id).withdrawn:

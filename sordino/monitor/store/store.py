@@ -5,7 +5,8 @@ from types import TracebackType
 
 import sqlalchemy as sa
 
-from sordino.monitor.store import registry, streams
+from sordino.monitor.feed import Feed, FeedSegment
+from sordino.monitor.store import feeds, registry, streams
 from sordino.monitor.store.database import connect, migrate, reading, writing
 from sordino.monitor.store.streams import Stream
 from sordino.monitor.timeline import Episode
@@ -96,6 +97,11 @@ class Store:
         with reading(self._engine) as connection:
             return registry.reference_by_sha256(connection, sha256, holder)
 
+    def keeps(self, sha256: str) -> bool:
+        """Tell whether these bytes are the media of a reference or of a feed's segment, of withdrawn works too."""
+        with reading(self._engine) as connection:
+            return registry.keeps(connection, sha256)
+
     def add_licence(self, licence: Licence) -> None:
         """Add a licence; StoreError `not_found` for a work that is not there or withdrawn, `conflict`."""
         with writing(self._engine) as connection:
@@ -115,6 +121,32 @@ class Store:
         """Return the works of these references (withdrawn ones left out) and their licences."""
         with reading(self._engine) as connection:
             return registry.facts_for(connection, reference_ids)
+
+    # Live feeds
+
+    def begin_feed(self, work: Work, folder: str) -> None:
+        """Register a work whose references are made from the segments in a folder; StoreError `conflict`."""
+        with writing(self._engine) as connection:
+            feeds.begin(connection, work, folder)
+
+    def find_feed(self, folder: str, holder: str, title: str) -> str | None:
+        """Return the work (not withdrawn) that this holder has followed in this folder under this title."""
+        with reading(self._engine) as connection:
+            return feeds.find(connection, folder, holder, title)
+
+    def feed(self, work_id: str) -> Feed:
+        """Return what was taken from a feed; StoreError `not_found` for a work that is not live or not there."""
+        with reading(self._engine) as connection:
+            return feeds.read(connection, work_id)
+
+    def take(self, work_id: str, segment: FeedSegment, reference: Reference | None) -> None:
+        """
+        Note that a segment was taken from a feed, and its reference as it is with it: inserted or lengthened.
+
+        A segment of the same sequence is replaced. StoreError `not_found` for a work that is not live or withdrawn.
+        """
+        with writing(self._engine) as connection:
+            feeds.take(connection, work_id, segment, reference)
 
     # Streams
 

@@ -105,10 +105,35 @@ references = sa.Table(
     _words("work_id", sa.ForeignKey("works.work_id"), index=True),
     sa.Column("position", sa.Integer, nullable=False),
     _words("path"),
-    _words("sha256", index=True),
+    _words("sha256", nullable=True, index=True),
     _seconds("audio_s"),
     _seconds("video_s"),
     _words("chromaprint", nullable=True),
+    sa.Column("begins_s", sa.Double),  # of a live feed's
+)
+
+feeds = sa.Table(
+    "feeds",
+    metadata,
+    _words("work_id", sa.ForeignKey("works.work_id"), primary_key=True),
+    _words("folder"),
+)
+
+feed_segments = sa.Table(
+    "feed_segments",
+    metadata,
+    _words("work_id", sa.ForeignKey("feeds.work_id"), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    _words("stream_id"),
+    _words("path"),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("changed_ns", sa.BigInteger, nullable=False),
+    _seconds("at_s"),
+    _seconds("length_s"),
+    sa.Column("clock_s", sa.Double),
+    _words("reference_id", nullable=True),
+    _words("sha256", nullable=True, index=True),
+    _words("error", nullable=True),
 )
 
 licences = sa.Table(
