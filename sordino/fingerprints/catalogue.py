@@ -23,10 +23,12 @@ from sordino.fingerprints import align_audio, align_video, checks, index, merge,
 from sordino.fingerprints.align_audio import AudioAlignment
 from sordino.fingerprints.align_video import Expected, VideoAlignment
 from sordino.fingerprints.chain_video import Line
+from sordino.fingerprints.index_video import VideoIndex
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Region, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
 from sordino.fingerprints.search_audio import Pose, References
+from sordino.fingerprints.video import coarser
 
 __all__ = ["Catalogue", "CatalogueError"]
 
@@ -208,7 +210,8 @@ class Catalogue:
         """
         self._check("query", None, video)
         self.refresh()
-        return align_video.clearest_glimpse(video, [self._parts[e.name].video for e in self._generation.entries])
+        looks = self._looks(video)
+        return max((align_video.clearest_glimpse(seen, _pictures(there)) for seen, there in looks), default=0.0)
 
     def _find_audio(self, query: AudioQuery, expected: Sequence[Match]) -> list[Match]:
         """Search the parts as one: what chance reaches and what others reach is of all of them."""
@@ -223,13 +226,19 @@ class Catalogue:
         return matches
 
     def _find_video(self, query: VideoQuery, expected: Sequence[Match]) -> list[Match]:
-        entries = self._generation.entries
-        there = [self._parts[entry.name] for entry in entries]
         return [
-            _match(there[found.number], found.ordinal, found)
-            for found in align_video.find(query, [part.video for part in there], _places(there, expected))
-            if there[found.number].reference_ids[found.ordinal] not in entries[found.number].removed
+            _match(there[found.number][1], found.ordinal, found)
+            for seen, there in self._looks(query)
+            for found in align_video.find(seen, _pictures(there), _places(there, expected))
+            if there[found.number][1].reference_ids[found.ordinal] not in there[found.number][0].removed
         ]
+
+    def _looks(self, query: VideoQuery) -> Iterator[tuple[VideoQuery, list[tuple[_Entry, Part]]]]:
+        """Yield what is looked for where: hot references as closely as the query was described, others less so."""
+        there = [(entry, self._parts[entry.name]) for entry in self._generation.entries]
+        for hot in (False, True):
+            if mine := [(entry, part) for entry, part in there if entry.hot == hot]:
+                yield query if hot else coarser(query, self.video_params.query_side), mine
 
     def refresh(self) -> bool:
         """Take up the generation that is on disk now; say whether it is another. Raises as `open`."""
@@ -412,14 +421,18 @@ def _poses(entries: Sequence[_Entry], expected: Sequence[Match], audio: AudioQue
     ]
 
 
-def _places(parts_: Sequence[Part], expected: Sequence[Match]) -> list[Expected]:
+def _pictures(there: Sequence[tuple[_Entry, Part]]) -> list[VideoIndex]:
+    return [part.video for _, part in there]
+
+
+def _places(there: Sequence[tuple[_Entry, Part]], expected: Sequence[Match]) -> list[Expected]:
     seen = [m for m in expected if m.track == "video" and m.region]
     wanted = {m.reference_id for m in seen}
     ids = {
         reference_id: (number, ordinal)
-        for number, part in enumerate(parts_ if wanted else ())
+        for number, (entry, part) in enumerate(there if wanted else ())
         for ordinal, reference_id in enumerate(part.reference_ids)
-        if reference_id in wanted
+        if reference_id in wanted and reference_id not in entry.removed
     }
     return [
         Expected(*ids[m.reference_id], m.mirrored, Line(m.reference.end_s - m.speed * m.query.end_s, m.speed), m.region)

@@ -145,7 +145,7 @@ def _read(
 ) -> _Content:
     sound: list[NDArray[np.int16]] = []
     times_s: list[float] = []
-    pictures = Describer(catalogue.video_params, finer=finer)
+    pictures = Describer(catalogue.video_params, finer=finer, hot=catalogue.hot_hours()[1] > 0)
     with decode(
         path,
         sample_rate=catalogue.audio_params.sample_rate,
