@@ -334,7 +334,6 @@ def test_a_running_monitor_finds_copies_of_what_was_just_shown(
 
 KILLED_IN = """
     import os, signal, sys
-    from sordino.monitor import growing
     from sordino.fingerprints.catalogue import Catalogue
     from sordino.monitor.store.store import Store
     place, nth = sys.argv.pop(1), int(sys.argv.pop(1))
