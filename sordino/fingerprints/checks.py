@@ -82,7 +82,9 @@ def video_print(p: VideoPrint) -> None:
     of_each = np.diff(p.starts)
     if p.starts[0] != 0 or p.starts[-1] != len(p.words) or (of_each < 0).any():
         raise ValueError(f"starts must ascend from 0 to {len(p.words)}")
-    if len(of_each) and of_each.max() > max(p.params.query_landmarks, p.params.reference_landmarks):
+    if len(of_each) and of_each.max() > max(
+        p.params.hot_landmarks, p.params.query_landmarks, p.params.reference_landmarks
+    ):
         raise ValueError(f"too many landmarks: {of_each.max()} in a frame")
     if not ((p.places >= 0) & (p.places <= [1, MAX_HEIGHT, 1]) & (p.places[:, 2:] > 0)).all():  # NaN is not, either
         raise ValueError(f"places must be 0 to 1 and 0 to {MAX_HEIGHT:g}, their sizes more than 0 and at most 1")
