@@ -181,6 +181,25 @@ def pictures(seconds: float, seed: int, *, fps: float = FPS, width: int = 320, h
     return frames
 
 
+def colour_bars(width: int = 320, height: int = 180) -> Frames:
+    """Draw a broadcaster's colour bars, uint8[height, width]: seven, a strip of them reversed, and the blacks below."""
+    seven = np.arange(width) * 7 // width
+    card = np.repeat(np.array([180, 162, 131, 112, 84, 65, 35], np.uint8)[seven][None], height, axis=0)
+    card[2 * height // 3 :] = card[0, ::-1]
+    card[3 * height // 4 :] = np.array([28, 235, 45, 16, 10, 24, 16], np.uint8)[seven]
+    return card
+
+
+def slate(width: int = 320, height: int = 180) -> Frames:
+    """Draw a slate, uint8[height, width]: who made what, in a frame."""
+    card = np.full((height, width), 24, np.uint8)
+    for line, words in enumerate(("BLUE LABEL", "REEL 2   TAKE 3", "12 MAY")):
+        at = (width // 10, (2 + 2 * line) * height // 8)
+        cv2.putText(card, words, at, cv2.FONT_HERSHEY_SIMPLEX, width / 480, 220, max(1, width // 200), cv2.LINE_AA)
+    cv2.rectangle(card, (width // 40, height // 20), (width - width // 40, height - height // 20), 200, 2)
+    return card
+
+
 def flashes(seconds: float, at_s: Iterable[float], *, fps: float = FPS, width: int = 64, height: int = 48) -> Frames:
     """Dark pictures, and a white one at each of `at_s`."""
     frames = np.full((round(seconds * fps), height, width), 20, np.uint8)
