@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -147,6 +148,155 @@ def test_without_registered_pictures_only_keyframes_are_decoded(
     film = synth.clip(tmp_path / "film.mp4", None, sources.film[:60])
     assert analyse(film, Catalogue.open(tmp_path / "empty")).matches == ()
     assert passes == ["keyframes"]
+
+
+AUDIO_BEFORE = Match("song.wav", "audio", Span(-10, 0), Span(0, 10), 1.0, 0.0, False, None, 50.0, -10.0)
+VIDEO_BEFORE = Match("film.mp4", "video", Span(-10, 0), Span(0, 10), 1.0, 0.0, False, None, 50.0, -10.0)
+
+
+def keyframe_every(seconds: float) -> tuple[str, ...]:
+    return "-g", str(round(seconds * synth.FPS)), "-sc_threshold", "0"
+
+
+@pytest.mark.parametrize(("gap_s", "wanted"), [(2.5, ["keyframes"]), (2.7, ["keyframes", "all"])], ids=str)
+def test_as_far_apart_as_those_of_a_live_stream_keyframes_are_enough(
+    catalogue: Catalogue, tmp_path: Path, passes: list[str], gap_s: float, wanted: list[str]
+) -> None:
+    strange = synth.clip(tmp_path / "strange.mp4", None, synth.pictures(9, 47), *keyframe_every(gap_s))
+    assert analyse(strange, catalogue).matches == ()
+    assert passes == wanted
+
+
+def test_a_long_end_without_a_keyframe_is_decoded_too(
+    catalogue: Catalogue, sources: Sources, tmp_path: Path, passes: list[str]
+) -> None:
+    shown = np.concatenate([synth.pictures(2, 48), sources.film[60:100]])
+    only_at = "-force_key_frames", "0,1,2", "-g", "1000", "-sc_threshold", "0"  # the last shows a copy in no keyframe
+    shown[20] = shown[19]
+    match = only(analyse(synth.clip(tmp_path / "end.mp4", None, shown, *only_at), catalogue).matches)
+    assert at(match, (2, 6), 6)
+    assert passes == ["keyframes", "all"]
+
+
+def test_one_keyframe_that_shows_a_work_is_enough(
+    catalogue: Catalogue, sources: Sources, tmp_path: Path, passes: list[str]
+) -> None:
+    shown = np.concatenate([synth.pictures(3.5, 49), sources.film[120:140], synth.pictures(3, 50)])
+    match = only(analyse(synth.clip(tmp_path / "one.mp4", None, shown, *keyframe_every(2)), catalogue).matches)
+    assert at(match, (3.5, 5.5), 12)  # the keyframe at 4 s
+    assert passes == ["keyframes", "all"]
+
+
+def test_where_nearly_all_are_keyframes_they_are_decoded_once(
+    catalogue: Catalogue, sources: Sources, tmp_path: Path, passes: list[str]
+) -> None:
+    shown = np.concatenate([synth.pictures(3, 51), sources.film[60:110]])
+    copy = synth.clip(tmp_path / "copy.mp4", None, shown, *keyframe_every(0.5))
+    match = only(analyse(copy, catalogue, [VIDEO_BEFORE]).matches)
+    assert at(match, (3, 8), 6)
+    assert passes == ["keyframes"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "wanted"),
+    [([], 1), ([AUDIO_BEFORE], 1), ([AUDIO_BEFORE, VIDEO_BEFORE], 2)],
+    ids=["nothing", "a song", "a song and a film"],
+)
+def test_only_a_film_that_was_seen_before_has_pictures_looked_at(
+    catalogue: Catalogue, tmp_path: Path, passes: list[str], expected: list[Match], wanted: int
+) -> None:
+    strange = synth.clip(tmp_path / "strange.mp4", None, synth.pictures(6, 53), *EVERY_SECOND)
+    assert analyse(strange, catalogue, expected).matches == ()
+    assert passes == ["keyframes", "all"][:wanted]
+
+
+@pytest.mark.parametrize("options", [EVERY_SECOND, EVERY_8_S], ids=["near", "far apart"])
+def test_where_only_sounds_are_registered_pictures_are_not_looked_at_whatever_was_expected(
+    sources: Sources, tmp_path: Path, passes: list[str], options: tuple[str, ...]
+) -> None:
+    opened = Catalogue.open(tmp_path / "sounds")
+    opened.add("song.wav", reference(sources.folder / "song.wav", opened).audio, None)
+    opened.save()
+    passes.clear()
+    film = synth.clip(tmp_path / "film.mp4", part(sources.song, 10, 22), sources.film[:120], *options)
+    match = only(analyse(film, opened, [VIDEO_BEFORE]).matches)
+    assert match.track == "audio"
+    assert passes == ["keyframes"]
+
+
+def test_sound_alone_has_no_pictures_to_look_at(
+    catalogue: Catalogue, sources: Sources, tmp_path: Path, passes: list[str]
+) -> None:
+    analyse(synth.wav(tmp_path / "a.wav", part(sources.song, 10, 16)), catalogue, [VIDEO_BEFORE])
+    assert passes == ["keyframes"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """How media was decoded, pass by pass."""
+    told: list[dict[str, Any]] = []
+
+    def spy(*arguments: Any, **how: Any) -> Decoding:
+        told.append(how)
+        return decode(*arguments, **how)
+
+    monkeypatch.setattr(module, "decode", spy)
+    return told
+
+
+@pytest.mark.parametrize(("long_s", "rate"), [(120.0, 4.0), (5.0, 2.0)], ids=["a segment", "longer than is held"])
+def test_all_pictures_are_taken_closely_and_without_the_sound_unless_they_are_too_many(
+    catalogue: Catalogue,
+    sources: Sources,
+    tmp_path: Path,
+    asked: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    long_s: float,
+    rate: float,
+) -> None:
+    monkeypatch.setattr(module, "LONG_S", long_s)
+    copy = synth.clip(tmp_path / "copy.mp4", synth.speech_like(6, 5), sources.film[60:120], *EVERY_SECOND)
+    assert at(only(analyse(copy, catalogue).matches), (0, 6), 6)
+    glance, all_pictures = asked
+    assert (glance["keyframes"], glance["audio"], glance["frames_per_s"]) == (True, True, 2.0)
+    assert (all_pictures["keyframes"], all_pictures["audio"], all_pictures["frames_per_s"]) == (False, False, rate)
+
+
+@pytest.mark.parametrize(
+    ("hot", "side"),
+    [((), 640), (("song.wav",), 640), (("film.mp4",), 1280)],
+    ids=["nothing is hot", "a song is hot", "a film is hot"],
+)
+def test_pictures_are_larger_only_where_pictures_are_hot(
+    sources: Sources, tmp_path: Path, asked: list[dict[str, Any]], hot: tuple[str, ...], side: int
+) -> None:
+    opened = Catalogue.open(tmp_path / "catalogue")
+    for name in ("song.wav", "film.mp4"):
+        prints = reference(sources.folder / name, opened)
+        opened.add(name, prints.audio, prints.video, hot=name in hot)
+    opened.save()
+    asked.clear()
+    copy = synth.clip(tmp_path / "copy.mp4", None, sources.film[60:120], *EVERY_SECOND)
+    assert at(only(analyse(copy, opened).matches), (0, 6), 6)
+    assert [how["frame_side"] for how in asked] == [side, side]
+    asked.clear()
+    assert len(reference(copy, opened).video.times_s) > 0
+    assert [how["frame_side"] for how in asked] == [320]  # a reference is as it is, whatever else is hot
+
+
+def test_a_very_small_inset_of_a_hot_film_is_found_in_a_file(sources: Sources, tmp_path: Path) -> None:
+    shown = np.repeat(synth.pictures(6, 62, fps=1, width=1280, height=720), synth.FPS, axis=0)
+    for k, picture in enumerate(sources.film[120:180]):
+        shown[k, 200:281, 700:844] = cv2.resize(picture, (144, 81), interpolation=cv2.INTER_AREA)
+    copy = synth.clip(tmp_path / "copy.mp4", None, shown, "-crf", "18", *EVERY_SECOND)
+    found = {}
+    for hot in (False, True):
+        opened = Catalogue.open(tmp_path / f"hot {hot}")
+        opened.add("film.mp4", None, reference(sources.folder / "film.mp4", opened).video, hot=hot)
+        opened.save()
+        found[hot] = analyse(copy, opened).matches
+    assert found[False] == ()
+    assert at(only(found[True]), (0, 6), 12)
 
 
 def test_an_inset_is_found_with_its_region(catalogue: Catalogue, sources: Sources, tmp_path: Path) -> None:
