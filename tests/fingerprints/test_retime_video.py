@@ -123,7 +123,7 @@ def planted(number: int, speed: float) -> Look:
     return looks(copy(FILMS[number], 11.3, speed, FOUR_A_SECOND))[0]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     number=st.sampled_from(range(len(FILMS))),
     speed=st.sampled_from([0.8, 1.04, 1.25]),
