@@ -179,7 +179,7 @@ def hot(bench: Bench, n: int) -> Iterator[str]:
             say(f"{row.name}{heat}: {sum(o.found for o in made)} of {len(made)}")
             yield video_table.line(row.name + heat, made, row.target)
     all_ = list(unrelated.encoded())
-    false = unrelated.mistakes(all_, catalogue, bench.judge)
+    false = list(unrelated.mistakes(all_, catalogue, bench.judge))
     yield f"\n{len(all_)} encoded segments that show none of them: {len(_segments(false))} with a false match.\n"
     yield from (f"- false: {mistake}" for mistake in false)
 

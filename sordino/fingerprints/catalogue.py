@@ -21,13 +21,14 @@ from typing import Any
 
 from sordino.fingerprints import align_audio, align_video, checks, index, merge, parts
 from sordino.fingerprints.align_audio import AudioAlignment
-from sordino.fingerprints.align_video import Expected, VideoAlignment
+from sordino.fingerprints.align_video import VideoAlignment
 from sordino.fingerprints.chain_video import Line
 from sordino.fingerprints.index_video import VideoIndex
 from sordino.fingerprints.model import AudioPrint, AudioQuery, Match, Region, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.params import AudioParams, VideoParams, stamp
 from sordino.fingerprints.parts import CatalogueError, Part, Prints
 from sordino.fingerprints.search_audio import Pose, References
+from sordino.fingerprints.search_video import Expected
 from sordino.fingerprints.video import coarser
 
 __all__ = ["Catalogue", "CatalogueError"]
