@@ -32,7 +32,7 @@ from sordino.fingerprints.line_video import (
 from sordino.fingerprints.model import Region, Span, VideoPrint, VideoQuery
 from sordino.fingerprints.propose_video import Look, looks
 from sordino.fingerprints.retime_video import retimed
-from sordino.fingerprints.search_video import Expected, candidates, glimpses, likely, seen_of, windows
+from sordino.fingerprints.search_video import Expected, awaited, candidates, glimpses, seen_of, windows
 from sordino.fingerprints.verify_video import Views, distinct, joined
 
 SMALL = 0.06  # of a picture: what spans less in the middle one of the frames proves less
@@ -75,12 +75,16 @@ def find(query: VideoQuery, indexes: Sequence[VideoIndex], expected: Sequence[Ex
     both = looks(query)
     hours = sum(float(index.durations_s.sum()) for index in indexes) / 3600
     seen: dict[tuple[int, int, bool], list[Views]] = {}
+
+    def note(number: int, ordinal: int, mirrored: bool, views: Views) -> None:
+        if len(views.found):
+            seen.setdefault((number, ordinal, mirrored), []).append(views)
+
     for start_s, frames in windows(query.landmarks):
-        awaited = [likely(e, query.landmarks.height, start_s, indexes[e.number]) for e in expected]
-        for c in [*awaited, *candidates(both, frames, start_s, indexes)]:
-            views = seen_of(both[c.mirrored], frames, start_s, c, indexes[c.number])
-            if len(views.found):
-                seen.setdefault((c.number, c.ordinal, c.mirrored), []).append(views)
+        for e in expected:
+            note(e.number, e.ordinal, e.mirrored, awaited(both[e.mirrored], frames, e, indexes[e.number]))
+        for c in candidates(both, frames, start_s, indexes):
+            note(c.number, c.ordinal, c.mirrored, seen_of(both[c.mirrored], frames, start_s, c, indexes[c.number]))
     found: list[VideoAlignment] = []
     for (number, ordinal, mirrored), several in seen.items():
         lines = [e.line for e in expected if (e.number, e.ordinal, e.mirrored) == (number, ordinal, mirrored)]

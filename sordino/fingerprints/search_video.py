@@ -19,6 +19,7 @@ GLIMPSES = 12  # frames of a window that propose, and are compared first
 CANDIDATES = 20  # of a window that are compared ...
 OF_ONE = 4  # ... of one reference
 AGREEING = 4  # pairs of landmarks that a candidate has
+AWAITED = 4  # landmarks of a view, where a reference is expected
 FOUND = 6  # landmarks of a view, where they span so much of a picture: few of unrelated pictures are
 
 
@@ -80,12 +81,12 @@ def candidates(
             return
 
 
-def likely(e: Expected, height: float, start_s: float, index: VideoIndex) -> Candidate:
-    """Return where what is expected is in a window, if all of its picture is in the query's."""
+def awaited(look: Look, frames: NDArray[np.int64], e: Expected, index: VideoIndex) -> Views:
+    """Compare a window's frames with what is expected: where it was, if all of its picture is in the query's."""
     x = 1 - e.region.x - e.region.w if e.mirrored else e.region.x
-    pose = np.array([e.region.w, x, e.region.y * height])
-    second = int(index.bases[e.ordinal]) + round(e.line.at(start_s))
-    return Candidate(e.number, e.ordinal, e.mirrored, second, pose)
+    pose = np.array([e.region.w, x, e.region.y * look.query.landmarks.height])
+    views = compared(look, index, e.ordinal, frames, e.line, np.tile(pose, (len(frames), 1)), BESIDE_S)
+    return views.at(clear(views, AWAITED))
 
 
 def seen_of(look: Look, frames: NDArray[np.int64], start_s: float, c: Candidate, index: VideoIndex) -> Views:
