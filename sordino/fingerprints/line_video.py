@@ -179,7 +179,8 @@ def line_of(hits: Hits, about: Line) -> Line:
     """
     hits = hits.at(np.isin(hits.query_s, some(np.unique(hits.query_s), MANY_MOMENTS)))
     middle_s = float(np.mean(hits.query_s))
-    speeds = np.concatenate([[1.0], about.speed * np.linspace(0.9, 1.1, 41)])[:, None, None]
+    others = (about.speed * np.linspace(0.9, 1.1, 41)).clip(LIMITS.min_speed, LIMITS.max_speed)
+    speeds = np.concatenate([[1.0], others])[:, None, None]
     offsets_s = about.at(middle_s) + np.linspace(-BESIDE_S, BESIDE_S, 61)[None, :, None] - speeds * middle_s
     off_s = np.abs(offsets_s + speeds * hits.query_s - hits.reference_s)
     near = hits.evidence * np.maximum(0.0, 1 - off_s / NEAR_S)
