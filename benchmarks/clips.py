@@ -75,6 +75,10 @@ ROWS = (
     Row("webcam overlay in a corner", changes.webcam),
     Row("several at once", changes.several, 0.95),
 )
+SMALL_ROWS = tuple(
+    Row(f"inset {share} % on a moving video", changes.inset(share / 100, moving=True), 0.0, height=720)
+    for share in (25, 20, 15)
+)
 UPSIDE_DOWN = Row("upside down", changes.upside_down)
 
 

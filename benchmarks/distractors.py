@@ -94,6 +94,14 @@ def register(catalogue: Catalogue, hours: float = HOURS) -> str:
     return f"{len(known)} registered videos of {minutes:.1f} min and {n} distractors: {catalogue.hours()[1]:.1f} h"
 
 
+def heated(catalogue: Catalogue, into: Catalogue) -> None:
+    """Register the same once more, the videos as hot."""
+    for reference_id in sorted(catalogue.reference_ids):
+        prints = catalogue.prints(reference_id)
+        into.add(reference_id, prints.audio, prints.video, hot=SEPARATOR not in reference_id)
+    into.save()
+
+
 def picture_at(reference_id: str, time_s: float, among: Sequence[Video]) -> NDArray[np.uint8]:
     """Return the grey picture that a reference, video or distractor, has at a time."""
     name, _, view = reference_id.partition(SEPARATOR)

@@ -80,6 +80,11 @@ def segments() -> Iterator[Segment]:
     for name, change in zip(("whole", "cropped", "inset", "several changes"), made, strict=True):
         for video in [*clips.registered(), *clips.strangers()]:
             yield from _windows(f"upside down, {name}", video, NOBODY, partial(_turned, change))
+    yield from encoded()
+
+
+def encoded() -> Iterator[Segment]:
+    """Yield those that are files."""
     for k, clip in enumerate(clips.clips(ENCODED)):
         yield _file("upside down, encoded", clip, UPSIDE_DOWN, k)
     for video in clips.strangers():

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,7 +30,7 @@ from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import Match
 from sordino.pipelines import analyse
 
-SECTIONS = ("clips", "negatives", "costs")
+SECTIONS = ("clips", "hot", "negatives", "costs")
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 FILM = "bbb.mp4"
 MOST_FALSE = 1  # of the negatives
@@ -167,6 +167,23 @@ def negatives(bench: Bench, n: int) -> Iterator[str]:
         sheets.write(bench.sheets / "false.png", drawn)
 
 
+def hot(bench: Bench, n: int) -> Iterator[str]:
+    """Yield how much smaller an inset of a hot reference may be, and how many segments are mistaken then."""
+    catalogue = Stopwatch.open(bench.folder / "hot")
+    assert isinstance(catalogue, Stopwatch)
+    distractors.heated(bench.catalogue, catalogue)
+    yield from video_table.header()
+    for row in clips.SMALL_ROWS:
+        for heat, among in (("", bench.catalogue), (", hot", catalogue)):
+            made = replace(bench, catalogue=among, peers=False, sheets=None).row(row, clips.clips(n))
+            say(f"{row.name}{heat}: {sum(o.found for o in made)} of {len(made)}")
+            yield video_table.line(row.name + heat, made, row.target)
+    all_ = list(unrelated.encoded())
+    false = list(unrelated.mistakes(all_, catalogue, bench.judge))
+    yield f"\n{len(all_)} encoded segments that show none of them: {len(_segments(false))} with a false match.\n"
+    yield from (f"- false: {mistake}" for mistake in false)
+
+
 def _segments(some: Sequence[unrelated.Mistake]) -> set[str]:
     return {f"{m.segment.kind}: {m.segment.name}" for m in some}
 
@@ -183,6 +200,9 @@ def report(bench: Bench, arguments: argparse.Namespace, index: Path) -> Iterator
     if "clips" in arguments.only:
         yield "\n## Copies\n"
         yield from positives(bench, arguments.n, video_table.chosen(arguments.rows))
+    if "hot" in arguments.only:
+        yield "\n## Hot references\n"
+        yield from hot(bench, arguments.n)
     if "negatives" in arguments.only:
         yield "\n## Nothing to be found\n"
         yield from negatives(bench, arguments.negatives)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from sordino.fingerprints.model import AudioPrint
 from sordino.fingerprints.params import AudioParams
 
-SECOND_FRAMES = 50  # frames of a second, where pictures are weighed against sound
 GAP_FRAMES = 1024  # between references on the axis: a query may begin so long before the reference does
 PAGE_BITS = 8  # 256 frames: a landmark's place in its page is one byte
 FRAME_BITS = 26  # of a posting: an index holds 372 hours; the bits above are those of the third landmark

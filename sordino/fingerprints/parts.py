@@ -22,6 +22,8 @@ from sordino.fingerprints.model import AudioPrint, VideoPrint
 from sordino.fingerprints.params import AudioParams, VideoParams
 from sordino.fingerprints.video import Describer
 
+SECOND_FRAMES = 50  # frames of sound that a second of pictures takes as much as
+
 
 class CatalogueError(Exception):
     """The catalogue can't be opened, read or saved; `code` is one of the words in the raises, `str` one line."""
@@ -61,13 +63,12 @@ class Part:
 
     def lengths(self) -> NDArray[np.int64]:
         """Return how much each reference takes, as `length` tells."""
-        per_s = index.SECOND_FRAMES
-        return np.asarray(np.maximum(np.diff(self.audio.bases), per_s * np.diff(self.video.bases)))
+        return np.asarray(np.maximum(np.diff(self.audio.bases), SECOND_FRAMES * np.diff(self.video.bases)))
 
 
 def length(prints: Prints) -> int:
     """Return how much a reference takes of what a part may hold: frames of its sound, or as much for its pictures."""
-    return max(index.length(prints.audio), index.SECOND_FRAMES * index_video.length_s(prints.video))
+    return max(index.length(prints.audio), SECOND_FRAMES * index_video.length_s(prints.video))
 
 
 def build(prints: Sequence[Prints], params: AudioParams) -> Part:

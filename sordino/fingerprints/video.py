@@ -61,6 +61,7 @@ class Describer:
 
     def __init__(self, params: VideoParams | None = None, *, finer: bool, hot: bool = False) -> None:
         p = self._params = params or VideoParams()
+        self._finer = finer
         self.side = p.reference_side if not finer else p.hot_side if hot else p.query_side
         self._n_landmarks = p.reference_landmarks if not finer else p.hot_landmarks if hot else p.query_landmarks
         self._deepest = DEEPEST * self.side // p.query_side if finer else DEEPEST
@@ -97,7 +98,7 @@ class Describer:
         self._times_s.append(time_s)
         self._until_s.append(time_s)
         self._shots.append(self._shots[-1] if stands else len(self._shots))
-        self._bare.append(_bare(picture))
+        self._bare.append(not self._finer and _bare(picture))
         self._counts.append(len(places))
         self._places.append(places)
         self._words.append(_words(spectrum))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from sordino.monitor.home import Home, alone, forget_media, keep_media
 from sordino.monitor.store.errors import StoreError
 from sordino.monitor.works import Reference, Work
@@ -132,7 +134,7 @@ def mark(home: Home, work_id: str, *, hot: bool) -> Work:
 def _examined(path: Path, prints: ReferencePrints) -> tuple[str, ...]:
     """Say what of the file can't be recognised; raise where nothing can."""
     audible = len(prints.audio.frames) >= MIN_LANDMARKS
-    visible = len(prints.video.times_s) >= MIN_FRAMES
+    visible = int((np.diff(prints.video.starts) > 0).sum()) >= MIN_FRAMES
     if not audible and not visible:
         raise Ineligible(
             "nothing_to_recognise",

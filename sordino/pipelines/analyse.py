@@ -18,7 +18,7 @@ EXCERPT_S = 60  # of a new reference, looked up to see whether the recording is 
 SAME_SPEED = 0.01
 KEYFRAME_GAP_S = 2.6  # a live stream has one every 2 s; in a longer gap a copy goes unnoticed
 GLIMPSED = 9  # landmarks of a reference in a keyframe: one in thirty segments without any has as many
-CLOSELY = 2  # times as many frames a second as references have: what moves is met near the same moment ...
+CLOSELY = 2.5  # times as many frames a second as references have: what moves is met near the same moment ...
 LONG_S = 120.0  # ... but of what is longer that would be too much to hold
 
 

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sordino.fingerprints import audio, catalogue, video
+from sordino.fingerprints import audio, manifest, video
 from sordino.fingerprints.catalogue import Catalogue, CatalogueError
 from sordino.fingerprints.index import AudioIndex
 from sordino.fingerprints.index_video import VideoIndex
@@ -89,7 +89,7 @@ def found(opened: Catalogue, query: AudioQuery | None, seen: VideoQuery | None =
 
 
 def named_parts(folder: Path) -> list[str]:
-    return sorted(p["name"] for p in json.loads((folder / catalogue.MANIFEST).read_text())["parts"])
+    return sorted(p["name"] for p in json.loads((folder / manifest.MANIFEST).read_text())["parts"])
 
 
 def parts_on_disk(folder: Path) -> list[str]:
@@ -566,11 +566,11 @@ def test_leftovers_of_killed_saves_are_swept(small: Catalogue, folder: Path) -> 
     leftover = folder / "part-0123456789abcdef"
     leftover.mkdir()
     (leftover / "audio_starts.npy").write_bytes(b"half")
-    (folder / f"{catalogue.MANIFEST}.new").write_text("{")
+    (folder / f"{manifest.MANIFEST}.new").write_text("{")
     assert Catalogue.open(folder, SMALL).reference_ids == BEFORE
     small.save()
     assert parts_on_disk(folder) == named_parts(folder)
-    assert {p.name for p in folder.iterdir()} == {catalogue.MANIFEST, "lock", *named_parts(folder)}
+    assert {p.name for p in folder.iterdir()} == {manifest.MANIFEST, "lock", *named_parts(folder)}
 
 
 # Refusals
@@ -603,9 +603,9 @@ def test_other_parameters_are_refused(small: Catalogue, folder: Path) -> None:
         assert refused.value.code == "other_parameters"
 
 
-@pytest.mark.parametrize(("other", "code"), [(catalogue.FORMAT + 1, "newer"), (catalogue.FORMAT - 1, "older")])
+@pytest.mark.parametrize(("other", "code"), [(manifest.FORMAT + 1, "newer"), (manifest.FORMAT - 1, "older")])
 def test_another_format_is_refused(small: Catalogue, folder: Path, other: int, code: str) -> None:
-    path = folder / catalogue.MANIFEST
+    path = folder / manifest.MANIFEST
     path.write_text(json.dumps({"format": other, "whatever": "is different"}))
     assert refusal(folder).code == code
     for use in (small.save, lambda: small.find(None, view(1))):
@@ -615,8 +615,8 @@ def test_another_format_is_refused(small: Catalogue, folder: Path, other: int, c
 
 
 def test_a_manifest_of_another_format_is_left_as_it_is(small: Catalogue, folder: Path) -> None:
-    path = folder / catalogue.MANIFEST
-    old = path.read_text().replace(f'"format": {catalogue.FORMAT}', '"format": 1')
+    path = folder / manifest.MANIFEST
+    old = path.read_text().replace(f'"format": {manifest.FORMAT}', '"format": 1')
     path.write_text(old)
     error = refusal(folder)
     assert error.code == "older"
@@ -632,16 +632,16 @@ def test_a_manifest_of_another_format_is_left_as_it_is(small: Catalogue, folder:
     [b"", b"not JSON", b"[]", b"{}", b"null", b"\xff\xfe\x00", b'{"format": "1"}', b'{"format": 3, "checksum": ""}'],
 )
 def test_a_manifest_that_is_none_is_refused(small: Catalogue, folder: Path, content: bytes) -> None:
-    (folder / catalogue.MANIFEST).write_bytes(content)
+    (folder / manifest.MANIFEST).write_bytes(content)
     error = refusal(folder)
     assert error.code == "damaged"
-    assert catalogue.MANIFEST in str(error)
+    assert manifest.MANIFEST in str(error)
     with pytest.raises(CatalogueError):
         small.find(None, view(1))
 
 
 def test_a_changed_byte_anywhere_in_the_manifest_is_refused(small: Catalogue, folder: Path) -> None:
-    path = folder / catalogue.MANIFEST
+    path = folder / manifest.MANIFEST
     content = path.read_bytes()
     for k in range(len(content)):
         path.write_bytes(content[:k] + bytes([content[k] ^ 1]) + content[k + 1 :])
@@ -716,6 +716,6 @@ def test_a_manifest_that_may_not_be_read_is_refused(
     small: Catalogue, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    (folder / catalogue.MANIFEST).chmod(0o600 if os.geteuid() == 0 else 0)
+    (folder / manifest.MANIFEST).chmod(0o600 if os.geteuid() == 0 else 0)
     with read_only(folder):
         assert refusal(Path()).code == "unreadable"

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sordino.fingerprints import catalogue
+from sordino.fingerprints import finding, manifest
 from sordino.fingerprints.catalogue import Catalogue, CatalogueError
-from sordino.fingerprints.model import AudioQuery, Match, Span
+from sordino.fingerprints.model import Match, Span
 from tests.fingerprints.test_catalogue import SMALL, done, drawn, excerpt, found, picture, script, song, sound, view
 
 
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 def kinds(folder: Path) -> list[tuple[bool, set[str]]]:
     """Whether each part is hot, and what is in it."""
-    named = json.loads((folder / catalogue.MANIFEST).read_text())["parts"]
+    named = json.loads((folder / manifest.MANIFEST).read_text())["parts"]
     return [(part["hot"], set(part["reference_ids"]) - set(part["removed"])) for part in named]
 
 
@@ -85,8 +85,7 @@ def test_what_cooled_down_while_it_played_is_expected_to_play_on_where_it_is_now
     opened.save()
     assert kinds(folder) == [(False, {"film"}), (True, {"feed"})]
     playing = Match("film", "audio", Span(-4, 0), Span(0, 4), 1.0, 0.0, False, None, 9.0, -9.0)
-    silence = AudioQuery(sound(7), np.zeros((200, SMALL.n_bands), np.float32))
-    (pose,) = catalogue._poses(opened._generation.entries, [playing], silence)
+    (pose,) = finding._poses(opened._there(), [playing], SMALL)
     assert pose.reference == 0
 
 
@@ -112,12 +111,12 @@ def test_a_catalogue_of_an_earlier_version_has_none_that_are_hot(folder: Path) -
     opened = Catalogue.open(folder, SMALL)
     opened.add("old", sound(1), None, hot=True)
     opened.save()
-    manifest = json.loads((folder / catalogue.MANIFEST).read_text())
-    del manifest["checksum"]
-    for part in manifest["parts"]:
+    said = json.loads((folder / manifest.MANIFEST).read_text())
+    del said["checksum"]
+    for part in said["parts"]:
         del part["hot"]
-    whole = manifest | {"checksum": catalogue._checksum(manifest)}
-    (folder / catalogue.MANIFEST).write_text(json.dumps(whole))
+    whole = said | {"checksum": manifest._checksum(said)}
+    (folder / manifest.MANIFEST).write_text(json.dumps(whole))
     again = Catalogue.open(folder, SMALL)
     assert again.reference_ids == {"old"}
     assert not again.is_hot("old")

@@ -37,7 +37,7 @@ ASKS = """
     query = AudioQuery(sound(7), noise)
     last, asked = int(sys.argv[2]), 0
     while opened.generation < last:
-        named = json.loads((Path(sys.argv[1]) / catalogue.MANIFEST).read_text())["generation"]
+        named = json.loads((Path(sys.argv[1]) / manifest.MANIFEST).read_text())["generation"]
         names = found(opened, query, view(1))
         asked += 1
         assert opened.generation >= named, "a generation before the one that was there"
