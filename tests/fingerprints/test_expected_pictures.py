@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from sordino.fingerprints import align_video, index_video, video
-from sordino.fingerprints.align_video import CONTINUED, LEAST_LOG10, MAX_LOG10_FALSE_POSITIVE, Expected, find
+from sordino.fingerprints.align_video import CONTINUED, LEAST_LOG10, MAX_LOG10_FALSE_POSITIVE, find
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.chain_video import Line
 from sordino.fingerprints.model import Match, Region, Span, VideoQuery
+from sordino.fingerprints.search_video import Expected
 from tests import synth
 
 Pictures = NDArray[np.uint8]

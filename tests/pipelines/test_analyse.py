@@ -244,7 +244,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return told
 
 
-@pytest.mark.parametrize(("long_s", "rate"), [(120.0, 4.0), (5.0, 2.0)], ids=["a segment", "longer than is held"])
+@pytest.mark.parametrize(
+    ("long_s", "rate"), [(120.0, 2.0 * module.CLOSELY), (5.0, 2.0)], ids=["a segment", "longer than is held"]
+)
 def test_all_pictures_are_taken_closely_and_without_the_sound_unless_they_are_too_many(
     catalogue: Catalogue,
     sources: Sources,
@@ -257,6 +259,7 @@ def test_all_pictures_are_taken_closely_and_without_the_sound_unless_they_are_to
     monkeypatch.setattr(module, "LONG_S", long_s)
     copy = synth.clip(tmp_path / "copy.mp4", synth.speech_like(6, 5), sources.film[60:120], *EVERY_SECOND)
     assert at(only(analyse(copy, catalogue).matches), (0, 6), 6)
+    assert module.CLOSELY > 1
     glance, all_pictures = asked
     assert (glance["keyframes"], glance["audio"], glance["frames_per_s"]) == (True, True, 2.0)
     assert (all_pictures["keyframes"], all_pictures["audio"], all_pictures["frames_per_s"]) == (False, False, rate)
