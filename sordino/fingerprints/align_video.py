@@ -7,7 +7,7 @@ compared with all frames (`line_video`).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def _aligned(
     free, pieces = np.arange(len(p.times_s)), list[tuple[Line, Views]]()
 
     def told(line: Line, mine: Views) -> VideoAlignment:
-        return _continued(_alignment(number, ordinal, look, index, line, mine, hours), line, expected)
+        return _alignment(number, ordinal, look, index, line, mine, hours, expected)
 
     while len(seen.found):
         hits, of = hits_of(look, index, seen)
@@ -144,13 +144,10 @@ def _aligned(
     return [told(line, mine) for line, mine in pieces]
 
 
-def _continued(found: VideoAlignment, line: Line, expected: Sequence[Line]) -> VideoAlignment:
-    """Return the finding as surer by what is known, if it goes on where it was expected."""
-    middle_s = (found.query.start_s + found.query.end_s) / 2
-    if all(abs(line.at(middle_s) - e.at(middle_s)) > CONTINUES_S for e in expected):
-        return found
-    log10 = max(LEAST_LOG10, found.log10_false_positive - CONTINUED)
-    return replace(found, log10_false_positive=min(found.log10_false_positive, log10))
+def _continues(line: Line, query: Span, expected: Sequence[Line]) -> bool:
+    """Tell whether a finding goes on where it was expected."""
+    middle_s = (query.start_s + query.end_s) / 2
+    return any(abs(line.at(middle_s) - e.at(middle_s)) <= CONTINUES_S for e in expected)
 
 
 def _joined(
@@ -181,7 +178,14 @@ def _span(query: VideoPrint, seen: Views) -> Span:
 
 
 def _alignment(
-    number: int, ordinal: int, look: Look, index: VideoIndex, line: Line, seen: Views, hours: float
+    number: int,
+    ordinal: int,
+    look: Look,
+    index: VideoIndex,
+    line: Line,
+    seen: Views,
+    hours: float,
+    expected: Sequence[Line],
 ) -> VideoAlignment:
     span = _span(look.query.landmarks, seen)
     mapped = Span(float(max(0.0, line.at(span.start_s))), float(max(0.0, line.at(span.end_s))))
@@ -191,6 +195,8 @@ def _alignment(
     # Something small that moves is seen all over the picture in the end, but not in any frame.
     score = distinct(index, look, best) * min(1.0, float(np.median(best.spread)) / SMALL) ** 2
     log10, one = _log10_chance(score, hours), best.at(np.array([best.found.argmax()]))
+    if _continues(line, span, expected):
+        log10 = min(log10, max(LEAST_LOG10, log10 - CONTINUED))
     if score < MOVING * distinct(index, look, one):
         log10 = max(log10, STILL_LOG10)
     region = _region(look, agreeing, height)

@@ -168,7 +168,7 @@ def _best_line(moments: _Moments, line: Line) -> Line:
     most = explained.max(axis=1)
     row = int(most.argmax())
     if most[row] < max(CLEARER[0] * most[0], CLEARER[1] + most[0]):
-        row = 1
+        row = int(most[1] > most[0])
     if most[row] < TOGETHER * freely[row]:
         return line
     speed = float(speeds[row])

@@ -34,7 +34,7 @@ COARSE = (40, 24)  # cells, across and down, by whose means pictures are compare
 SAME = 4  # ... where none differs by so many grey levels, the picture has not changed ...
 STILL_S = 10.0  # ... but is described again after so long: a vote then is not far off
 FLAT = 3  # grey levels within a pixel's reach: a surface drawn, or black
-BARE = 0.8  # of a picture that is flat: colour bars, a slate, a title; of films, night and drawings alone
+BARE = 0.85  # of a picture that is flat: colour bars, a slate, a title; of films, night and drawings alone
 CARD_S = 1.5  # such a picture that stands so long shows nobody's work: it is not described
 GRID = (8, 5)  # along the longer and the shorter side: landmarks are spread over the picture ...
 CROWDS = (1.5, 1.0)  # ... no cell of a reference, or of a query, has more than so many times its share
@@ -63,8 +63,6 @@ class Describer:
         p = self._params = params or VideoParams()
         self._finer = finer
         self.side = p.reference_side if not finer else p.hot_side if hot else p.query_side
-        self._n_landmarks = p.reference_landmarks if not finer else p.hot_landmarks if hot else p.query_landmarks
-        self._deepest = DEEPEST * self.side // p.query_side if finer else DEEPEST
         self._crowd = CROWDS[finer]
         self._last: NDArray[np.int16] | None = None  # what of the last picture others are compared with
         self._heights: list[float] = []
@@ -92,7 +90,7 @@ class Describer:
             self._until_s[-1] = time_s
             return
         self._last = coarse
-        places, patches = landmarks(picture, self._n_landmarks, self._crowd, self._deepest)
+        places, patches = landmarks(picture, *self._fineness(max(picture.shape)), self._crowd)
         spectrum = _spectrum(patches)
         self._heights.append(picture.shape[0] / picture.shape[1])
         self._times_s.append(time_s)
@@ -103,6 +101,15 @@ class Describer:
         self._places.append(places)
         self._words.append(_words(spectrum))
         self._unsure.append(np.argsort(np.abs(spectrum[:, :UNSURE_BITS]), axis=1)[:, :4].astype(np.uint8))
+
+    def _fineness(self, side: int) -> tuple[int, float]:
+        """Return how many landmarks a picture of this side has, and down to which level: more where it is larger."""
+        p = self._params
+        if not self._finer:
+            return p.reference_landmarks, DEEPEST
+        larger = max(0.0, (side - p.query_side) / (p.hot_side - p.query_side))
+        n = p.query_landmarks + larger * (p.hot_landmarks - p.query_landmarks)
+        return round(n), DEEPEST * max(1.0, side / p.query_side)
 
     def query(self, duration_s: float) -> VideoQuery:
         """Return what was described, of a video that lasts so long."""
@@ -135,7 +142,8 @@ class Describer:
 def _bare(picture: NDArray[np.uint8]) -> bool:
     """Tell whether hardly anything of a picture is neither flat nor an edge between what is flat."""
     around = np.ones((3, 3), np.uint8)
-    return bool((cv2.subtract(cv2.dilate(picture, around), cv2.erode(picture, around)) <= FLAT).mean() >= BARE)
+    calm = cv2.medianBlur(picture, 5)  # without what a camera or an encoder adds
+    return bool((cv2.subtract(cv2.dilate(calm, around), cv2.erode(calm, around)) <= FLAT).mean() >= BARE)
 
 
 def reference_print(
@@ -165,7 +173,7 @@ def query_print(
 def coarser(query: VideoQuery, side: int) -> VideoQuery:
     """Return a query without what only pictures of more than `side` pixels show."""
     p = query.landmarks
-    kept = p.places[:, 2] >= (1 - 1e-3) / side
+    kept = p.places[:, 2] >= (1 - 1e-3) * max(1.0, p.height) / side
     starts = np.concatenate([[0], np.cumsum(kept)])[p.starts]
     return VideoQuery(replace(p, starts=starts, places=p.places[kept], words=p.words[kept]), query.unsure[kept])
 
@@ -193,7 +201,7 @@ def _resized_to(picture: NDArray[np.uint8], width: int, height: int, how: int = 
 
 
 def landmarks(
-    picture: NDArray[np.uint8], n: int, crowd: float, deepest: int = DEEPEST
+    picture: NDArray[np.uint8], n: int, deepest: float, crowd: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
     Find at most `n` corners of a picture, at several scales and spread over it.
@@ -214,7 +222,7 @@ def landmarks(
     return np.concatenate(places), np.concatenate(patches)
 
 
-def _levels(picture: NDArray[np.uint8], deepest: int) -> Iterable[NDArray[np.uint8]]:
+def _levels(picture: NDArray[np.uint8], deepest: float) -> Iterable[NDArray[np.uint8]]:
     """Yield the picture, smaller and smaller, while a patch fits into it."""
     level = picture
     while min(level.shape) >= PATCH and max(picture.shape) <= deepest * max(level.shape):

@@ -123,7 +123,8 @@ def test_coarser_leaves_what_is_large_enough_frame_by_frame(shape: tuple[int, in
     whole, left = query.landmarks, less.landmarks
     for k in range(len(whole.times_s)):
         rows = range(int(whole.starts[k]), int(whole.starts[k + 1]))
-        large = [row for row in rows if round(1 / float(whole.places[row, 2])) <= PARAMS.query_side]
+        longer = max(1.0, whole.height)  # sides are of the longer side, places in widths
+        large = [row for row in rows if round(longer / float(whole.places[row, 2])) <= PARAMS.query_side]
         here = slice(int(left.starts[k]), int(left.starts[k + 1]))
         np.testing.assert_array_equal(left.words[here], whole.words[large])
         np.testing.assert_array_equal(left.places[here], whole.places[large])
