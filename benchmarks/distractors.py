@@ -6,6 +6,7 @@ their middle: like real pictures, but neither they nor their mirrors. Only what 
 looks the same; so videos that stand around the copies are not among them.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -73,7 +74,9 @@ def _print(name: str, pictures: NDArray[np.uint8], params: VideoParams) -> Video
         times_s = np.arange(len(pictures)) / FRAMES_PER_S
         upright = (np.ascontiguousarray(picture) for picture in pictures)
         made = extractor.reference_print(times_s, upright, len(pictures) / FRAMES_PER_S, params)
-        np.savez(kept, **{f.name: getattr(made, f.name) for f in fields(made) if f.name != "params"})
+        whole = kept.with_name(f"{os.getpid()}-{kept.name}")  # two benchmarks at once may make the same
+        np.savez(whole, **{f.name: getattr(made, f.name) for f in fields(made) if f.name != "params"})
+        whole.replace(kept)
     held = np.load(kept)
     arrays = {name: held[name] for name in held}
     return VideoPrint(params=params, **{name: a if a.ndim else a.item() for name, a in arrays.items()})
