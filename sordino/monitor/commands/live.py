@@ -42,9 +42,7 @@ def hot(
     with home_folder(home) as opened_home:
         work = registration.mark(opened_home, work_id, hot=not off)
         values = values_of(opened_home, work)
-    Output(as_json=as_json).done(
-        values, f"{work.work_id} {one_line(work.title)} is {'no longer ' if off else ''}hot: {len(work.references)}"
-    )
+    Output(as_json=as_json).done(values, f"{work.work_id} {one_line(work.title)} is {'no longer ' if off else ''}hot")
 
 
 def follow(
