@@ -38,6 +38,7 @@ from sordino.fingerprints.verify_video import Views, distinct, joined
 SMALL = 0.06  # of a picture: what spans less in the middle one of the frames proves less
 FITS = 0.8  # of what two pieces show is shown by one line and map: they are one
 MAX_LOG10_FALSE_POSITIVE = -3.0
+SHORTEST_S = 0.5  # less is a cut's other side as often as a copy
 CONTINUED = 2.0  # decades that going on where the stream's last segment had it is worth, ...
 CONTINUES_S = 1.5  # ... if the reference's time is as near to that
 CHANCE = (6.0, 3.0)  # distinct landmarks that one in one, and for each decade fewer, unrelated queries reach
@@ -134,9 +135,10 @@ def _aligned(
             exact = retimed(look, index, ordinal, line, np.unique(mine.frames[:, 0]), common_map(mine, height))
             line, mine = _joined(ordinal, look, index, (exact, mine), pieces)
             found = told(line, mine)
-            if found.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE:
+            if found.log10_false_positive <= MAX_LOG10_FALSE_POSITIVE and found.query.duration_s >= SHORTEST_S:
                 pieces.append((line, mine))
-                free = free[(p.until_s[free] < found.query.start_s) | (p.times_s[free] > found.query.end_s)]
+                shown = _span(p, mine)
+                free = free[(p.until_s[free] < shown.start_s) | (p.times_s[free] > shown.end_s)]
         left = np.isin(seen.frames[:, 0], free)
         left[of[beside(hits, line)]] = False
         left[of[0]] = False  # so that it ends
@@ -160,7 +162,7 @@ def _joined(
     """
     for k, other in enumerate(pieces):
         frames = np.union1d(piece[1].frames[:, 0], other[1].frames[:, 0])
-        for line, seen in (piece, other):
+        for line, seen in sorted((piece, other), key=lambda each: -shows(each[1])):
             pairs, _ = beside_line(look, index, ordinal, frames, line, BESIDE_S)
             there = mapped(look, index, pairs, common_map(seen, float(index.heights[ordinal])))
             if shows(there) >= FITS * (shows(piece[1]) + shows(other[1])):
@@ -187,7 +189,7 @@ def _alignment(
     hours: float,
     expected: Sequence[Line],
 ) -> VideoAlignment:
-    span = _span(look.query.landmarks, seen)
+    span = _inside(_span(look.query.landmarks, seen), line, float(index.durations_s[ordinal]))
     mapped = Span(float(max(0.0, line.at(span.start_s))), float(max(0.0, line.at(span.end_s))))
     height = float(index.heights[ordinal])
     agreeing = seen.at(agreement(seen, height)[1] > AGREES)
@@ -201,6 +203,13 @@ def _alignment(
         log10 = max(log10, STILL_LOG10)
     region = _region(look, agreeing, height)
     return VideoAlignment(number, ordinal, span, mapped, line.speed, look.mirrored, region, float(score), log10)
+
+
+def _inside(span: Span, line: Line, lasts_s: float) -> Span:
+    """Leave out what would lie before the reference's beginning or behind its end: it looks like it, and is not it."""
+    begins_s, ends_s = -line.offset_s / line.speed, (lasts_s - line.offset_s) / line.speed
+    start_s = min(max(span.start_s, begins_s), span.end_s)
+    return Span(start_s, max(start_s, min(span.end_s, ends_s)))
 
 
 def _log10_chance(score: float, hours: float) -> float:

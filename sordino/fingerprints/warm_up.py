@@ -18,13 +18,14 @@ def warm_up() -> None:
     """Register and find a few seconds of noise, in sound and picture."""
     rng = np.random.default_rng(0)
     sound = rng.integers(-3000, 3000, 12 * 16_000).astype(np.int16)
-    pictures = [rng.integers(0, 256, (90, 160)).astype(np.uint8) for _ in range(8)]
+    world = np.kron(rng.integers(0, 256, (45, 120)), np.ones((4, 4))).astype(np.uint8)
+    pictures = [np.ascontiguousarray(world[:, 8 * k : 8 * k + 320]) for k in range(16)]  # a pan: it tells times
     times_s = np.arange(len(pictures)) / 2
     with tempfile.TemporaryDirectory() as folder:
         catalogue = Catalogue.open(Path(folder) / "catalogue")
-        catalogue.add("noise", audio.reference_print(sound), video.reference_print(times_s, pictures, 4.0))
+        catalogue.add("noise", audio.reference_print(sound), video.reference_print(times_s, pictures, 8.0))
         catalogue.save()
-        catalogue.find(audio.query_print(sound), video.query_print(times_s, pictures, 4.0))
+        catalogue.find(audio.query_print(sound), video.query_print(times_s, pictures, 8.0))
 
 
 if __name__ == "__main__":

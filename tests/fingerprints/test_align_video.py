@@ -123,6 +123,16 @@ def test_a_shot_that_two_references_have_gives_both() -> None:
         assert_near(match.reference, Span(12, 22) if match.ordinal == 0 else Span(22, 32))
 
 
+@pytest.mark.parametrize("end_s", [20.0, 31.0, 44.0])
+def test_a_match_ends_where_its_reference_ends_though_the_shot_goes_on(end_s: float) -> None:
+    two = index(printed(FILMS[0][: round(end_s * synth.FPS)]), printed(FILMS[0][round((end_s - 5) * synth.FPS) :]))
+    found = search(shown(FILMS[0], end_s - 8, end_s + 8), [two])
+    assert [match.ordinal for match in sorted(found, key=lambda match: match.ordinal)] == [0, 1]
+    for match in found:
+        assert_near(match.query, Span(0.0, 8.0) if match.ordinal == 0 else Span(3.0, 16.0), 0.3)
+        assert match.speed == 1
+
+
 @pytest.mark.parametrize("pieces", [[(40, 50), (10, 20)], [(20, 28), (20, 28), (20, 28)]], ids=["re-ordered", "looped"])
 def test_pieces_give_a_match_each(pieces: list[tuple[float, float]]) -> None:
     copy = np.concatenate([shown(FILMS[1], *piece) for piece in pieces])

@@ -91,9 +91,9 @@ BAD_PICTURES = [
     {"height": np.nan},
     {"height": 1e9},
     {
-        "starts": np.array([0, 0, 0, 1001]),
-        "places": np.full((1001, 3), 0.5, np.float32),
-        "words": np.ones(1001, np.uint64),
+        "starts": np.array([0, 0, 0, 2201]),
+        "places": np.full((2201, 3), 0.5, np.float32),
+        "words": np.ones(2201, np.uint64),
     },
 ]
 BAD_UNSURE = [np.zeros((2, 4), np.uint8), np.zeros((3, 3), np.uint8), np.full((3, 4), 63, np.uint8), np.zeros((3, 4))]
