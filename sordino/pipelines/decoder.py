@@ -47,6 +47,7 @@ class Want:
     frame_side: int = 640  # pixels of a frame's longer side, at most
     keyframes: bool = False
     channels: int | None = CHANNELS  # None: as many as the track has
+    beside: bool = False  # the kind that is not wanted is read, too, where the file has it (see `beside`)
 
 
 def command(want: Want, limits: Limits, file: int, clock: int | None = None) -> list[str]:
@@ -63,6 +64,8 @@ def command(want: Want, limits: Limits, file: int, clock: int | None = None) -> 
     sinks = [_media_output(source, want, limits, clock)]
     if clock is not None:
         sinks.append(_clock_output(source, limits, clock))
+    elif want.beside:
+        sinks.append(beside(source))
     arguments = ffmpeg.merge_outputs(*sinks).compile(cmd=[*_limited(limits), program("ffmpeg"), *GLOBAL_OPTIONS])
     return list(map(str, arguments))
 
@@ -77,6 +80,15 @@ def opened(file: int, limits: Limits, **options: Any) -> Any:
         threads=limits.threads,
         **options,
     )
+
+
+def beside(source: Any) -> Any:
+    """
+    Read both kinds of tracks and write nothing, beside what only wants one of them.
+
+    In MPEG-TS ffmpeg has the time begin with the first track that is read: it has to be the same one in every run.
+    """
+    return ffmpeg.output(source["V:0?"], source["a:0?"], "-", format="null", c="copy", sn=None, dn=None)
 
 
 def output_bytes(want: Want, limits: Limits) -> float:

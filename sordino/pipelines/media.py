@@ -52,7 +52,8 @@ def decode(
     Decoding
         The child process starts with the first iteration; `MediaError` and `DecoderMissing` come from there too.
     """
-    want = Want(sample_rate, frames_per_s, audio, video, frame_side, keyframes)
+    beside = not (audio and video)
+    want = Want(sample_rate, frames_per_s, audio, video, frame_side, keyframes, beside=beside)
     if not (1 <= sample_rate <= 48_000 and 0 < frames_per_s <= 60 and 16 <= frame_side <= 1280 and (audio or video)):
         raise ValueError(f"can't decode to {want}")
     return Decoding(os.fspath(path), want, limits)
@@ -101,9 +102,9 @@ class Decoding(Running[Pcm | Frame]):
     def _decode(self) -> Generator[Pcm | Frame, None, None]:
         with open_media(self._path) as file:
             first = yield from self._run(file, self._want)
-            if self._want.keyframes and first.kinds and not self._delivered_s:
+            if (self._want.keyframes or self._want.beside) and first.kinds and not self._delivered_s:
                 # ffmpeg copies no track that tells too little of itself, but may decode it; or no keyframe could be.
-                self._want = replace(self._want, keyframes=False)
+                self._want = replace(self._want, keyframes=False, beside=False)
                 first = yield from self._run(file, self._want)
             errors = first.errors
             both = self._want.audio and self._want.video and first.kinds == {"Audio", "Video"}

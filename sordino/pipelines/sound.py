@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def sound(
 
     The child process starts with the first iteration; `MediaError` and `DecoderMissing` come from there too.
     """
-    want = Want(sample_rate, 1.0, audio=True, video=False, channels=channels)
+    want = Want(sample_rate, 1.0, audio=True, video=False, channels=channels, beside=True)
     return Sounding(os.fspath(path), want, limits)
 
 
@@ -50,6 +51,8 @@ class Sounding(Running[NDArray[np.float32]]):
     def _decode(self) -> Generator[NDArray[np.float32], None, None]:
         with open_media(self._path) as file:
             words = yield from self._run(file, self._want)
+            if not self.audio_s and words.kinds > {"Audio"}:  # pictures that tell too little of themselves stop it
+                words = yield from self._run(file, replace(self._want, beside=False))
             if not self.audio_s:
                 raise self._error(*why_nothing(words, self._want, os.pread(file, 16, 0)))
             self.warnings = tuple(words.errors)

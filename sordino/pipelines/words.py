@@ -11,7 +11,7 @@ DAMAGE = re.compile(
 _LINE = re.compile(r"^((?:\[[^]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
 _DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d\.\d+)|N/A)(?:, start: (-?\d+\.\d+))?")
 _STREAM = re.compile(r"^  Stream #\d+:\d+.*?: (Audio|Video): (?!.*\(attached pic\))(\w*)")
-_SOUND = re.compile(r"^  Stream #0:\d+.*?: Audio: pcm_f32le, \d+ Hz, ([\w.()]+)")
+_SOUND = re.compile(r"^  Stream #0:\d+.*?: Audio: pcm_f32le(?: \([^)]*\))?, \d+ Hz, ([\w.()]+)")
 _SIZE = re.compile(r"Picture size (\d+)x(\d+) (?:is invalid|exceeds)")
 
 

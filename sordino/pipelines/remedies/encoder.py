@@ -14,7 +14,7 @@ import ffmpeg
 
 from sordino.pipelines import child
 from sordino.pipelines.child import DecoderMissing
-from sordino.pipelines.decoder import Limits, opened
+from sordino.pipelines.decoder import Limits, beside, opened
 from sordino.pipelines.remedies.containers import PICTURES, Container, sound_options
 from sordino.pipelines.remedies.picture import TICKS
 from sordino.pipelines.remedies.plan import RemedyError
@@ -41,12 +41,14 @@ class Job:
     What is written.
 
     `pictures`: None (there are none), `copy`, or the filters that change them. `sound`: None, `copy`, or what comes.
+    `beside`: both kinds of tracks are read, though only one is written as it came (see `decoder.beside`).
     """
 
     container: Container
     pictures: str | None
     sound: Sound | str | None
     chapters: bool
+    beside: bool
     duration_s: float
 
 
@@ -64,7 +66,10 @@ def command(job: Job, limits: Limits, file: int, out: int) -> list[str]:
     elif job.sound is not None:
         streams.append(source["a:0"])
         options |= {"c:a": "copy"}
-    sink = ffmpeg.output(*streams, f"file:/dev/fd/{out}", **options).overwrite_output()
+    sinks = [ffmpeg.output(*streams, f"file:/dev/fd/{out}", **options)]
+    if job.beside:
+        sinks.append(beside(source))
+    sink = ffmpeg.merge_outputs(*sinks).overwrite_output()
     before = [*_limited(job, limits, file), child.program("ffmpeg"), *child.GLOBAL_OPTIONS, "-progress", "pipe:1"]
     return list(map(str, sink.compile(cmd=before)))
 
@@ -171,7 +176,7 @@ class Encoder:
         for line in said.splitlines():
             name, _, value = line.partition(b"=")
             if name == b"out_time_us" and value.isdigit():
-                self._progress(int(value) / 1e6)
+                self._progress(min(1.0, int(value) / 1e6 / self._job.duration_s))
 
     def _judge(self, status: int) -> None:
         said = "; ".join(self._words.errors[-2:])

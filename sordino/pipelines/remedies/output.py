@@ -14,13 +14,17 @@ _NOT_KNOWN = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}  # wha
 
 
 def check_free(source: Path, out: Path, *, overwrite: bool) -> None:
-    """Refuse an output that would overwrite something, at once; raises RemedyError: same_file, exists."""
+    """Refuse at once what could not be written at the end; raises RemedyError: same_file, exists, not_writable."""
     if out.exists() and source.exists() and out.samefile(source):
         raise RemedyError("same_file", f"{out}: the output is the input")
     if out.is_dir() or (out.exists() and not out.is_file()):
         raise RemedyError("exists", f"{out} is there and is no regular file")
     if out.exists() and not overwrite:
         raise RemedyError("exists", f"{out} is there already (--overwrite replaces it)")
+    if not out.parent.is_dir():
+        raise RemedyError("not_writable", f"{out} can't be written: there is no such folder")
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise RemedyError("not_writable", f"{out} can't be written: its folder may not be written to")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ Block = NDArray[np.float32]  # [n, channels]
 Processor = Callable[[Iterator[Block], int], Iterator[Block]]  # of sound and its rate, Hz; as many samples as came in
 
 OVERRUN_S = 1.0  # matches are right to within this: what ends further beyond the file is meant for another one
+LEAST_S = 0.1  # that trimming has to leave: one track is often longer by as much
 MOST_SPANS = 500
 
 
@@ -89,7 +90,7 @@ def fitted(plan: Plan, audio_s: float, video_s: float) -> Plan:
         blank=merged(inside(span, length_s) for span in plan.blank),
         trim=merged(inside(span, length_s) for span in plan.trim),
     )
-    if length_s - sum(span.duration_s for span in cut.trim) < 1e-3:
+    if length_s - sum(span.duration_s for span in cut.trim) < LEAST_S:
         raise RemedyError("nothing_left", "trimming leaves nothing of the file")
     return cut
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sordino.pipelines.media import Limits, MediaError, decode
+from sordino.pipelines.media import Limits, decode
 from sordino.pipelines.remedies import encoder
 from sordino.pipelines.remedies.containers import Container, container
 from sordino.pipelines.remedies.encoder import Encoder, Job
@@ -19,7 +19,7 @@ from sordino.pipelines.remedies.plan import Block, Plan, RemedyError, fitted
 from sordino.pipelines.running import open_media
 from sordino.pipelines.sound import Sounding, sound
 
-Progress = Callable[[float], None]  # takes the seconds that are done
+Progress = Callable[[float], None]  # takes the share that is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ def render(
     out: Path,
     plan: Plan,
     *,
+    tracks: Tracks | None = None,
     overwrite: bool = False,
     limits: Limits = Limits(),  # noqa: B008 -- a frozen value
     progress: Progress = lambda _: None,
@@ -65,12 +66,13 @@ def render(
     """
     Write what a plan makes of a file; the container is that of the output's suffix.
 
-    The first track of sound and of pictures is written, others are not: nobody has looked for works in them. Raises
+    `tracks` is what `look` found, where that was asked before; `progress` is told the share that is done, up to 1. The
+    first track of sound and of pictures is written, others are not: nobody has looked for works in them. Raises
     RemedyError, MediaError and DecoderMissing; then nothing was written.
     """
     box = container(out)
     check_free(source, out, overwrite=overwrite)
-    tracks = look(source, limits)
+    tracks = tracks or look(source, limits)
     plan = fitted(plan, tracks.audio_s, tracks.video_s)
     warnings = _left_out(plan, tracks, box, out)
     with written(out, overwrite=overwrite) as new, open_media(os.fspath(source)) as file:
@@ -100,7 +102,8 @@ def _job(plan: Plan, tracks: Tracks, box: Container, heard: encoder.Sound | str 
     if tracks.video_s and box.video:
         stays = not plan.changes_pictures and box.holds("Video", tracks.codecs["Video"])
         pictures = "copy" if stays else filters(plan)
-    return Job(box, pictures, heard, chapters=not plan.trim, duration_s=tracks.duration_s)
+    both = bool(tracks.audio_s and tracks.video_s)
+    return Job(box, pictures, heard, chapters=not plan.trim, beside=both, duration_s=tracks.duration_s)
 
 
 def _with_sound(
@@ -122,6 +125,3 @@ def _changed(blocks: Iterator[Block], rate: int, plan: Plan) -> Iterator[Block]:
     for processor in plan.sound:
         blocks = processor(blocks, rate)
     return trimmed(muted(blocks, rate, plan.mute), rate, plan.trim)
-
-
-__all__ = ["MediaError", "Rendered", "Tracks", "look", "render"]
