@@ -27,7 +27,7 @@ works.app.command()(live.hot)
 works.app.command()(live.follow)
 app.add_typer(works.app, name="works")
 app.add_typer(licences.app, name="licences")
-for command in (media.match, media.check, running.monitor, running.doctor, running.demo):
+for command in (media.match, media.check, media.remedy, running.monitor, running.doctor, running.demo):
     app.command()(command)
 
 WORLD = (

@@ -17,6 +17,7 @@ from sordino.monitor.registration import Ineligible
 from sordino.monitor.store.errors import StoreError
 from sordino.monitor.works import InvalidWork, parse_territory
 from sordino.pipelines.media import MediaError
+from sordino.pipelines.remedies.plan import RemedyError
 from sordino.pipelines.sources import MEDIA
 from sordino.pipelines.wire import InvalidMessage, validate_segment
 
@@ -30,7 +31,7 @@ Account = Annotated[str | None, typer.Option(help="Who publishes.")]
 Territory = Annotated[str | None, typer.Option(help="Where it is shown (ISO 3166).")]
 Commercial = Annotated[bool, typer.Option(help="Whether it sells something.")]
 
-FAILURES = (MediaError, Ineligible, CatalogueError, StoreError, InvalidWork, OSError)
+FAILURES = (MediaError, RemedyError, Ineligible, CatalogueError, StoreError, InvalidWork, OSError)
 
 
 @contextmanager
@@ -68,12 +69,17 @@ def each_file(paths: Sequence[Path], output: Output, doing: str, work: Callable[
     for path in missing:
         output.failed({"path": str(path)}, "not_found", f"{path}: there is no such file, or nothing in this folder")
     for path in tracked(files, len(files), doing):
-        try:
-            work(path)
-        except FAILURES as error:
-            message = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            named = message if path.name in message else f"{path}: {message}"
-            output.failed({"path": str(path)}, getattr(error, "code", "unreadable"), named)
+        one_file(path, output, work)
+
+
+def one_file(path: Path, output: Output, work: Callable[[Path], None]) -> None:
+    """Work on a file; name it where it fails."""
+    try:
+        work(path)
+    except FAILURES as error:
+        message = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        named = message if path.name in message else f"{path}: {message}"
+        output.failed({"path": str(path)}, getattr(error, "code", "unreadable"), named)
 
 
 def as_values(value: Any) -> dict[str, Any]:
