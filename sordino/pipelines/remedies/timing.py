@@ -31,6 +31,10 @@ class Timing:
     step: float
     agreeing: float = 0.0
 
+    def at(self, sample: float) -> float:
+        """Return where the copy's sample is in the reference, in samples."""
+        return self.start + self.step * sample
+
 
 def aligned(
     copy: NDArray[np.float32], reference: NDArray[np.float32], sample_rate: int, guess: Timing, searches: int = 4
