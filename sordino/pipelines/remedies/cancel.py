@@ -1,6 +1,8 @@
 """Known music out of a mixture: how it sounds in there is estimated, robustly against the voice, and subtracted."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -14,12 +16,12 @@ from sordino.pipelines.remedies.gain_track import followed
 Sound = NDArray[np.float32]  # [n, channels], full scale at 1
 Spectra = NDArray[np.complex64]  # [channels, frames, bins]
 
-ROUNDS = 4  # of weights and filters; the fifth changes nothing
 MOVES = 0.02  # a gain that moves has to explain so much more: voice moves it, too
+GOES_ON = 0.15  # a frame for which music is taken to go on where nothing speaks against it
 BLOCK_S = 0.75  # filters are solved for so often, and interpolated
 STEADY_S = 8.0  # of sound under a filter's window: shorter ones take voice for music
 RIDGE = 1e-4  # of a bin's energy: the side of a mono song is next to nothing
-FLOOR = 1e-4  # of the energy around a cell: what is quieter weighs no more
+FLOORS = (1.0, 0.03, 1e-3, 1e-4)  # of the energy around a cell: what is quieter weighs no more, in each round
 AROUND_S, AROUND_BINS = 4.0, 9
 NEAR = (3, 3)  # frames and bins over which what is left is smoothed before it is judged
 BARK_BANDS = 25
@@ -64,56 +66,103 @@ class Cancelled:
         return 10 * float(np.log10(self.music / max(self.left, 1e-12))) if self.music > self.left else 0.0
 
 
-def cancelled(mixture: Sound, music: Sound, sample_rate: int, path: Path) -> Cancelled:
+def cancelled(mixture: Sound, music: Sound, sample_rate: int, path: Path, sure: tuple[int, int]) -> Cancelled:
     """
     Take music out of a mixture of some seconds; `music` float32[n, 1 or 2] is laid under it to the sample.
 
     In each bin of a short-time spectrum the music in the mixture is the reference through a complex filter that changes
-    slowly, times one gain a frame for all bins, which follows ducking, fades and cuts. Both come from least squares,
-    re-weighted by what is left: where that is strong there is voice, and the cell counts little (as in weighted
-    prediction error: Nakatani et al., "Speech dereverberation based on variance-normalized delayed linear prediction",
-    2010). What codecs did to the music isn't linear; that rest is attenuated where voice doesn't cover it.
+    slowly. It comes from least squares, re-weighted by what is left: where that is strong there is voice, and the cell
+    counts little (as in weighted prediction error: Nakatani et al., "Speech dereverberation based on
+    variance-normalized delayed linear prediction", 2010). It is learnt from the samples `sure` alone, first and last;
+    how far to either side of them the music goes on is where subtracting it leaves less. Where that explains more, one
+    gain a frame for all bins follows ducking and fades. What codecs did to the music isn't linear; that rest is
+    attenuated where voice doesn't cover it.
     """
     frame = 1 << round(np.log2(path.frame_s * sample_rate))
     hop = frame // path.overlap
     mixed = _spectra(mixture, frame, hop)
     inputs = _inputs(_spectra(_middle_and_side(music), frame, hop), path.taps)
-    around = _energy_around(mixed, sample_rate / hop)
-    block = max(1, round(BLOCK_S * sample_rate / hop))
-    reach = max(1, round(STEADY_S * sample_rate / hop / block / 2))
-    first = _Fit(np.ones(mixed.shape[1], np.float32), mixed, mixed, 0.0)
-    fit, moving = (_fitted(inputs, mixed, around, first, (block, reach), tracked=tracked) for tracked in (False, True))
-    if moving.explained > fit.explained + MOVES:
-        fit = moving
+    known = np.zeros(mixed.shape[1], np.float32)
+    known[(sure[0] + frame) // hop : sure[1] // hop + 1] = 1
+    fit, explained = _fitted(inputs, mixed, known, sample_rate / hop)
     heard = uniform_filter(_power(fit.estimate), (3, 5))
     rest = _rest(_power(fit.left), heard, uniform_filter(_power(mixed), (3, 5)), sample_rate, frame)
-    kept = np.maximum(LEAST_GAIN, 1 - HARDER * rest / (uniform_filter(_power(fit.left), NEAR) + FLOOR * around))
+    floor = FLOORS[-1] * _energy_around(mixed, sample_rate / hop)
+    kept = np.maximum(LEAST_GAIN, 1 - HARDER * rest / (uniform_filter(_power(fit.left), NEAR) + floor))
     sound = _sound(fit.left * kept, frame, hop, len(mixture))
-    return Cancelled(sound, float(heard.sum()), LEFT_MEAN * float(rest.sum()), fit.explained)
+    return Cancelled(sound, float(heard.sum()), LEFT_MEAN * float(rest.sum()), explained)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    gain: NDArray[np.float32]
-    estimate: Spectra
-    left: Spectra
-    explained: float
+    """The music as it is in a mixture: filters, learnt from the frames `known`, and a gain where it is to move."""
+
+    def __init__(self, inputs: Spectra, mixed: Spectra, known: NDArray[np.float32], frames_per_s: float) -> None:
+        self._inputs, self._mixed, self._known = inputs, mixed, known
+        self._around = _energy_around(mixed, frames_per_s)
+        self._block = max(1, round(BLOCK_S * frames_per_s))
+        self._reach = max(1, round(STEADY_S * frames_per_s / self._block / 2))
+        self.estimate = np.zeros_like(mixed)
+        self.left = mixed
+
+    def learn(self, floors: Sequence[float] = FLOORS, *, moving: bool = False) -> None:
+        """Fit as often as there are floors; each weighs what little is left more than the one before."""
+        gain = self._known
+        for floor in floors:
+            weight = 1 / (uniform_filter(_power(self.left), NEAR) + floor * self._around)
+            sums = kernels.moments(self._inputs, self._mixed, gain * self._known, weight, self._block)
+            self.estimate = kernels.filtered(self._inputs, _solved(*sums, self._reach), self._block)
+            if moving:
+                gain = followed(*kernels.agreement(self.estimate, self._mixed, weight))
+                self.estimate *= gain[:, None]
+            self.left = self._mixed - self.estimate
+
+    def saved(self) -> NDArray[np.float32]:
+        """Return by how much each frame became quieter: the mean of its cells' logarithms."""
+        floor = FLOORS[-1] * self._around
+        before, after = (np.log(_power(spectra) + floor) for spectra in (self._mixed, self.left))
+        return np.asarray(np.mean(before - after, axis=1), np.float32)
+
+    def spread(self) -> None:
+        """Take for known what is beside the known, as far as taking the music out has saved anything."""
+        self._known = _stretch(self.saved() + GOES_ON, self._known)
+
+    def confine(self) -> float:
+        """Leave alone what isn't known, and return how much was saved in the rest, as a mean of all frames."""
+        saved = float(np.mean(self.saved() * self._known))
+        self.estimate *= self._known[:, None]
+        self.left = self._mixed - self.estimate
+        return saved
+
+    def again(self) -> "_Fit":
+        """Return one that knows as much, and has learnt nothing."""
+        new = copy(self)
+        new.left = self._mixed
+        return new
 
 
-def _fitted(
-    inputs: Spectra, mixed: Spectra, around: NDArray[np.float32], fit: _Fit, size: tuple[int, int], *, tracked: bool
-) -> _Fit:
-    """Go on from a fit, with a gain that may move or with the one that it has."""
-    block, reach = size
-    for _ in range(ROUNDS):
-        weight = 1 / (uniform_filter(_power(fit.left), NEAR) + FLOOR * around)
-        filters = _solved(*kernels.moments(inputs, mixed, fit.gain, weight, block), reach)
-        estimate = kernels.filtered(inputs, filters, block)
-        gain = followed(*kernels.agreement(estimate, mixed, weight)) if tracked else fit.gain
-        estimate *= gain[:, None]
-        fit = _Fit(gain, estimate, mixed - estimate, 0.0)
-    before, after = (np.log(_power(spectra) + FLOOR * around) for spectra in (mixed, fit.left))
-    return replace(fit, explained=float(np.mean(before - after)))
+def _fitted(inputs: Spectra, mixed: Spectra, known: NDArray[np.float32], frames_per_s: float) -> tuple[_Fit, float]:
+    """Return the music as it is in the mixture, with a gain that moves if that explains more; and how much it does."""
+    steady = _Fit(inputs, mixed, known, frames_per_s)
+    steady.learn()
+    steady.spread()
+    steady.learn(FLOORS[-2:])
+    steady.spread()
+    moving = steady.again()
+    moving.learn(moving=True)
+    fits = [(fit, fit.confine()) for fit in (steady, moving)]
+    return fits[fits[1][1] > fits[0][1] + MOVES]
+
+
+def _stretch(saved: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return 1 for the frames that are known, and to either side as long as subtracting has saved anything."""
+    there = known.copy()
+    first, last = (int(at) for at in np.flatnonzero(known)[[0, -1]])
+    before, after = np.cumsum(saved[:first][::-1]), np.cumsum(saved[last + 1 :])
+    if len(before) and before.max() > 0:
+        there[first - 1 - int(before.argmax()) : first] = 1
+    if len(after) and after.max() > 0:
+        there[last + 1 : last + 2 + int(after.argmax())] = 1
+    return there
 
 
 def _middle_and_side(music: Sound) -> Sound:

@@ -176,7 +176,7 @@ class _Eraser:
         music = None if self._why or len(mixture) < LEAST_S * self._rate else self._laid_under(mixture, at)
         if music is None or not np.any(np.abs(music) > SILENT):
             return mixture
-        made = self._best(mixture, music)
+        made = self._best(mixture, music, self._sure(at, len(mixture)))
         self._music, self._left = self._music + made.music, self._left + min(made.left, made.music)
         return made.sound if made.suppression_db >= ENOUGH_DB else mixture
 
@@ -201,11 +201,18 @@ class _Eraser:
             found = here
         return sampled(heard, found.start, found.step, len(mixture))
 
-    def _best(self, mixture: Block, music: Block) -> Cancelled:
+    def _sure(self, at: int, n: int) -> tuple[int, int]:
+        """Return the chunk's samples in which the song is heard for sure."""
+        song, rate = self._song, self._rate
+        spare_s = min(song.loose_s, song.query.duration_s / 4)
+        first, last = (round(edge_s * rate) for edge_s in (song.query.start_s + spare_s, song.query.end_s - spare_s))
+        return min(max(first - at, 0), n - rate // 2), max(min(last - at, n), rate // 2)
+
+    def _best(self, mixture: Block, music: Block, sure: tuple[int, int]) -> Cancelled:
         """Cancel by the way that explains the mixture best."""
-        made = cancelled(mixture, music, self._rate, self._way or MIXED)
+        made = cancelled(mixture, music, self._rate, self._way or MIXED, sure)
         if self._way is None and made.suppression_db < ROOM_DB:
-            room = cancelled(mixture, music, self._rate, HEARD)
+            room = cancelled(mixture, music, self._rate, HEARD, sure)
             if room.explained > made.explained + ROOM_EXPLAINS:
                 self._way, made = HEARD, room
         return made
