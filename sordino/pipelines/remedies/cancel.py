@@ -85,10 +85,10 @@ def cancelled(mixture: Sound, music: Sound, sample_rate: int, path: Path, sure: 
     known = np.zeros(mixed.shape[1], np.float32)
     known[(sure[0] + frame) // hop : sure[1] // hop + 1] = 1
     fit, explained = _fitted(inputs, mixed, known, sample_rate / hop)
-    heard = uniform_filter(_power(fit.estimate), (3, 5))
-    rest = _rest(_power(fit.left), heard, uniform_filter(_power(mixed), (3, 5)), sample_rate, frame)
+    heard = uniform_filter(kernels.power(fit.estimate), (3, 5))
+    rest = _rest(kernels.power(fit.left), heard, uniform_filter(kernels.power(mixed), (3, 5)), sample_rate, frame)
     floor = FLOORS[-1] * _energy_around(mixed, sample_rate / hop)
-    kept = np.maximum(LEAST_GAIN, 1 - HARDER * rest / (uniform_filter(_power(fit.left), NEAR) + floor))
+    kept = np.maximum(LEAST_GAIN, 1 - HARDER * rest / (uniform_filter(kernels.power(fit.left), NEAR) + floor))
     sound = _sound(fit.left * kept, frame, hop, len(mixture))
     return Cancelled(sound, float(heard.sum()), LEFT_MEAN * float(rest.sum()), explained)
 
@@ -108,7 +108,7 @@ class _Fit:
         """Fit as often as there are floors; each weighs what little is left more than the one before."""
         gain = self._known
         for floor in floors:
-            weight = 1 / (uniform_filter(_power(self.left), NEAR) + floor * self._around)
+            weight = 1 / (uniform_filter(kernels.power(self.left), NEAR) + floor * self._around)
             sums = kernels.moments(self._inputs, self._mixed, gain * self._known, weight, self._block)
             self.estimate = kernels.filtered(self._inputs, _solved(*sums, self._reach), self._block)
             if moving:
@@ -119,12 +119,13 @@ class _Fit:
     def saved(self) -> NDArray[np.float32]:
         """Return by how much each frame became quieter: the mean of its cells' logarithms."""
         floor = FLOORS[-1] * self._around
-        before, after = (np.log(_power(spectra) + floor) for spectra in (self._mixed, self.left))
+        before, after = (np.log(kernels.power(spectra) + floor) for spectra in (self._mixed, self.left))
         return np.asarray(np.mean(before - after, axis=1), np.float32)
 
-    def spread(self) -> None:
-        """Take for known what is beside the known, as far as taking the music out has saved anything."""
-        self._known = _stretch(self.saved() + GOES_ON, self._known)
+    def spread(self) -> bool:
+        """Take for known what is beside the known, as far as taking the music out saves anything; is there such."""
+        before, self._known = self._known, _stretch(self.saved() + GOES_ON, self._known)
+        return bool(np.any(self._known != before))
 
     def confine(self) -> float:
         """Leave alone what isn't known, and return how much was saved in the rest, as a mean of all frames."""
@@ -144,9 +145,9 @@ def _fitted(inputs: Spectra, mixed: Spectra, known: NDArray[np.float32], frames_
     """Return the music as it is in the mixture, with a gain that moves if that explains more; and how much it does."""
     steady = _Fit(inputs, mixed, known, frames_per_s)
     steady.learn()
-    steady.spread()
-    steady.learn(FLOORS[-2:])
-    steady.spread()
+    if steady.spread():
+        steady.learn(FLOORS[-2:])
+        steady.spread()
     moving = steady.again()
     moving.learn(moving=True)
     fits = [(fit, fit.confine()) for fit in (steady, moving)]
@@ -234,12 +235,8 @@ def _bark(frame: int, sample_rate: int) -> NDArray[np.intp]:
 
 def _energy_around(spectra: Spectra, frames_per_s: float) -> NDArray[np.float32]:
     frames = max(1, round(AROUND_S * frames_per_s))
-    around = uniform_filter1d(uniform_filter1d(_power(spectra), frames, axis=0), AROUND_BINS, axis=1)
+    around = uniform_filter1d(uniform_filter1d(kernels.power(spectra), frames, axis=0), AROUND_BINS, axis=1)
     return np.asarray(around + 1e-10, np.float32)
-
-
-def _power(spectra: Spectra) -> NDArray[np.float32]:
-    return np.asarray(np.mean(spectra.real**2 + spectra.imag**2, axis=0), np.float32)
 
 
 @cache

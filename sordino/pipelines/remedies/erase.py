@@ -50,7 +50,7 @@ class Song:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How well a song was taken out: by how many dB, estimated from what is left; whether that is enough, or why not."""
+    """How well a song was taken out: by how many dB, estimated from what is left; is that enough, or why not."""
 
     song: Song
     suppression_db: float

@@ -27,7 +27,7 @@ def followed(product: NDArray[np.float64], energy: NDArray[np.float64]) -> NDArr
     return np.asarray(gain / max(mean, 1e-3), np.float32)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _smoothed(measured: Any, variance: Any, step: float) -> Any:
     """Return the log-likelihood, the scale of all variances left free, and the smoothed states."""
     n = len(measured)

@@ -15,8 +15,9 @@ def moments(
     """
     Return the sums of weighted least squares, for each block of frames and each bin.
 
-    `inputs` are [inputs, frames, bins], `mixed` [channels, frames, bins], `gain` [frames], `weight` [frames, bins]; of
-    the inputs with each other [blocks, bins, inputs, inputs], of them with the mixture [blocks, bins, channels, inputs].
+    `inputs` are [inputs, frames, bins], `mixed` [channels, frames, bins], `gain` [frames], `weight` [frames, bins]. The
+    sums are [blocks, bins, inputs, inputs] of the inputs with each other, and [blocks, bins, channels, inputs] of them
+    with the mixture.
     """
     n_inputs, frames, bins = inputs.shape
     blocks = -(-frames // block)
@@ -26,7 +27,7 @@ def moments(
     return products, targets
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def _moments(inputs: Any, mixed: Any, gain: Any, weight: Any, block: int, products: Any, targets: Any) -> None:
     n_inputs, frames, bins = inputs.shape
     for t in range(frames):
@@ -57,7 +58,7 @@ def filtered(inputs: Cells, filters: Cells, block: int) -> Cells:
     return estimate
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def _filtered(inputs: Any, filters: Any, block: int, estimate: Any) -> None:
     n_inputs, frames, bins = inputs.shape
     last = filters.shape[0] - 1
@@ -82,7 +83,7 @@ def agreement(
     return _agreement(estimate, mixed, weight)  # type: ignore[no-any-return]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def _agreement(estimate: Any, mixed: Any, weight: Any) -> Any:
     channels, frames, bins = estimate.shape
     product, energy = np.zeros(frames), np.zeros(frames)
@@ -93,3 +94,21 @@ def _agreement(estimate: Any, mixed: Any, weight: Any) -> Any:
                 product[t] += weight[t, f] * (e.real * m.real + e.imag * m.imag)
                 energy[t] += weight[t, f] * (e.real * e.real + e.imag * e.imag)
     return product, energy
+
+
+def power(spectra: Cells) -> NDArray[np.float32]:
+    """Return the mean power of the channels in each cell, [frames, bins]."""
+    return _power(spectra)  # type: ignore[no-any-return]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _power(spectra: Any) -> Any:
+    channels, frames, bins = spectra.shape
+    mean = np.zeros((frames, bins), np.float32)
+    share = np.float32(1 / channels)
+    for c in range(channels):
+        for t in range(frames):
+            for f in range(bins):
+                cell = spectra[c, t, f]
+                mean[t, f] += share * (cell.real * cell.real + cell.imag * cell.imag)
+    return mean

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from sordino.pipelines.remedies.warp import sampled
 
+Floats = NDArray[np.float64]
+
 WINDOW_S = 0.75
 HOPS = 2  # windows begin so often in a window's length
 BAND_HZ = (150.0, 7000.0)  # what codecs and telephones leave
@@ -42,10 +44,10 @@ def aligned(
     """
     Refine a timing that is right to a seventh of a second and four thousandths of speed, as a match's is.
 
-    `copy` (n,) and `reference` (m,) are mono. Each window is laid beside the reference by the phase of its cross-spectrum
-    (Knapp and Carter, "The generalized correlation method for estimation of time delay", 1976), to which voice over the
-    music adds noise, but no peak. A line through the lags gives offset and clock: by a vote first, then by regression.
-    `searches` below 4 leaves the wider ones out, where the guess is better.
+    `copy` (n,) and `reference` (m,) are mono. Each window is laid beside the reference by the phase of its
+    cross-spectrum (Knapp and Carter, "The generalized correlation method for estimation of time delay", 1976), to which
+    voice over the music adds noise, but no peak. A line through the lags gives offset and clock: by a vote first, then
+    by regression. `searches` below 4 leaves the wider ones out, where the guess is better.
     """
     every = max(1, sample_rate // LEAST_RATE)
     copy, reference = (_thinned(sound, every) for sound in (copy, reference))
@@ -68,7 +70,7 @@ def _thinned(sound: NDArray[np.float32], every: int) -> NDArray[np.float32]:
 
 def _lags(
     copy: NDArray[np.float32], warped: NDArray[np.float32], rate: float, search_s: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats, Floats]:
     """Return the windows' middles (w,) in samples, their best lags (w, PEAKS) and how high these peaks stand out."""
     length = min(round(WINDOW_S * rate), len(copy))
     starts = np.arange(0, len(copy) - length + 1, max(1, length // HOPS))
@@ -94,12 +96,10 @@ def _lags(
         heights[:, peak] = at / noise[:, 0]
         for side in range(-4, 5):
             inner[rows, np.clip(best + side, 0, inner.shape[1] - 1)] = -np.inf
-    return starts + length / 2, lags, heights
+    return np.asarray(starts + length / 2, np.float64), lags, heights
 
 
-def _voted(
-    middles: NDArray[np.float64], lags: NDArray[np.float64], heights: NDArray[np.float64], near: float
-) -> tuple[float, float]:
+def _voted(middles: Floats, lags: Floats, heights: Floats, near: float) -> tuple[float, float]:
     """Return offset and slope of the line that most, and most certain, lags lie on."""
     best = (-1.0, 0.0, 0.0)
     for slope in np.linspace(-STEEPEST, STEEPEST, SLOPES):
@@ -115,9 +115,9 @@ def _voted(
 
 
 def _regressed(
-    middles: NDArray[np.float64],
-    lags: NDArray[np.float64],
-    heights: NDArray[np.float64],
+    middles: Floats,
+    lags: Floats,
+    heights: Floats,
     line: tuple[float, float],
     near: float,
 ) -> tuple[float, float, float]:

@@ -22,24 +22,25 @@ def sampled(sound: NDArray[np.float32], start: float, step: float, count: int) -
     """
     Return a sound at `count` places: `start`, `start + step`, ... in samples, silence where it has none.
 
-    `sound` is (n, channels). Band-limited interpolation (J. O. Smith, "Digital Audio Resampling"); `step` is near 1, and
-    what a larger one would alias, the topmost band, is let be.
+    `sound` is (n, channels). Band-limited interpolation (J. O. Smith, "Digital Audio Resampling"); `step` is near 1,
+    and what a larger one would alias, the topmost band, is let be.
     """
-    return np.asarray(_sampled(np.ascontiguousarray(sound), TABLE, start, step, count))
+    padded = np.pad(sound.T, ((0, 0), (2 * REACH, 2 * REACH)))
+    return np.ascontiguousarray(_sampled(padded, TABLE, start + 2 * REACH, step, count).T)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def _sampled(
     sound: NDArray[np.float32], table: NDArray[np.float32], start: float, step: float, count: int
 ) -> NDArray[np.float32]:
-    length, channels = sound.shape
-    taken = np.zeros((count, channels), np.float32)
+    channels, length = sound.shape
+    taken = np.zeros((channels, count), np.float32)
     kernel = np.empty(2 * REACH, np.float32)
     for at in range(count):
         place = start + step * at
         whole = int(np.floor(place))
         first = whole + 1 - REACH
-        if first + 2 * REACH <= 0 or first >= length:
+        if first < 0 or first + 2 * REACH > length:
             continue
         phase = (place - whole) * PHASES
         row = int(phase)
@@ -48,7 +49,7 @@ def _sampled(
             kernel[tap] = table[row, tap] + part * (table[row + 1, tap] - table[row, tap])
         for channel in range(channels):
             total = np.float32(0)
-            for tap in range(max(0, -first), min(2 * REACH, length - first)):
-                total += kernel[tap] * sound[first + tap, channel]
-            taken[at, channel] = total
+            for tap in range(2 * REACH):
+                total += kernel[tap] * sound[channel, first + tap]
+            taken[channel, at] = total
     return taken
