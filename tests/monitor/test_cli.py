@@ -49,7 +49,7 @@ def close(span: dict[str, float], start_s: float, end_s: float) -> bool:
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
-    promised = {"match", "check", "monitor", "doctor", "demo"}
+    promised = {"match", "check", "remedy", "monitor", "doctor", "demo"}
     promised |= {f"works {word}" for word in ("add", "list", "show", "remove", "hot", "follow")}
     promised |= {f"licences {word}" for word in ("add", "list", "remove")}
     assert promised <= set(COMMANDS)

@@ -29,6 +29,7 @@ class Tracks:
     audio_s: float
     video_s: float
     codecs: dict[str, str]
+    longest_gap_s: float = 0.0  # without a new picture
 
     @property
     def duration_s(self) -> float:
@@ -50,7 +51,7 @@ def look(source: Path, limits: Limits) -> Tracks:
     with decode(source, sample_rate=8000, frames_per_s=1, frame_side=16, keyframes=True, limits=limits) as decoding:
         for _ in decoding:
             pass
-    return Tracks(decoding.audio_s, decoding.video_s, decoding.codecs)
+    return Tracks(decoding.audio_s, decoding.video_s, decoding.codecs, decoding.longest_gap_s)
 
 
 def render(
@@ -101,7 +102,7 @@ def _job(plan: Plan, tracks: Tracks, box: Container, heard: encoder.Sound | str 
     pictures = None
     if tracks.video_s and box.video:
         stays = not plan.changes_pictures and box.holds("Video", tracks.codecs["Video"])
-        pictures = "copy" if stays else filters(plan)
+        pictures = "copy" if stays else filters(plan, tracks.longest_gap_s)
     both = bool(tracks.audio_s and tracks.video_s)
     return Job(box, pictures, heard, chapters=not plan.trim, beside=both, duration_s=tracks.duration_s)
 

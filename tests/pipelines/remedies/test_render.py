@@ -157,6 +157,25 @@ def test_sides_that_are_odd_become_even(folder: Path) -> None:
     assert told.stdout.split() == ["162,92,yuv420p"]
 
 
+@pytest.mark.parametrize(
+    ("plan", "wanted"),
+    [
+        (Plan(blank=(Span(5, 7),)), [(0.5, 0), (3.8, 0), (4.8, 1), (5.2, None), (6.8, None), (7.2, 1), (8.5, 2)]),
+        (Plan(trim=(Span(5, 9),)), [(0.5, 0), (3.8, 0), (4.8, 1), (5.2, 2), (6.8, 2), (7.5, 2)]),
+    ],
+)
+def test_pictures_that_stand_for_seconds_are_changed_where_the_span_is(
+    folder: Path, plan: Plan, wanted: list[tuple[float, int | None]]
+) -> None:
+    shown = synth.pictures(3, 11, fps=1)
+    source = synth.clip(folder / "slides.mp4", None, shown, "-r", "1/4", fps=0.25)
+    after = seen(render(source, folder / "slides out.mp4", plan, overwrite=True).out)
+    for at_s, number in wanted:
+        (*_, frame) = [f for f in after if f.time_s <= at_s]
+        distance = [float(np.abs(frame.luma.astype(int) - slide).mean()) for slide in shown]
+        assert (int(np.argmin(distance)) if min(distance) < 8 else None) == number, at_s
+
+
 # --- trimming, and sync ----------------------------------------------------------------------------------------------
 
 MARKS = [0.5, 1.5, 5.5, 6.5]
