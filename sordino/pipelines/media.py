@@ -75,8 +75,9 @@ class Decoding(Running[Pcm | Frame]):
     Sound is continuous from 0: silence stands where the file has none. Time 0 is the container's start, whatever its
     clock says; what comes after the clock jumped back follows what came before. Once exhausted, `warnings` has ffmpeg's
     words about damage, `audio_s` and `video_s` the time at which sound and pictures end (0.0: there are none),
-    `start_s` the container's own time of its start, `codecs` what ffmpeg calls the first track's of each kind, and,
-    where only keyframes are decoded, `longest_gap_s` the longest time without a new picture.
+    `start_s` the container's own time of its start, `codecs` what ffmpeg calls the first track's of each kind,
+    `tracks` how many there are with subtitles and further ones, and, where only keyframes are decoded, `longest_gap_s`
+    the longest time without a new picture.
 
     Raises
     ------

@@ -249,3 +249,14 @@ def test_every_container_is_written_and_read_again(clip: Path, folder: Path, suf
     after = heard(done.out)
     rate = len(after) / tracks.audio_s
     assert loudness(after, 2.2, 3.8, round(rate)) < 0.01 * loudness(after, 4.5, 7, round(rate))
+
+
+def test_tracks_that_nobody_looks_into_are_left_out_and_that_is_said(clip: Path, folder: Path) -> None:
+    lines = folder / "lines.srt"
+    lines.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    source = folder / "more tracks.mkv"
+    more = ("-i", clip, "-i", lines, "-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "1:s")
+    synth.ffmpeg(*more, "-c:v", "copy", "-c:a", "copy", source)
+    done = render(source, folder / "more tracks out.mkv", Plan(mute=(Span(1, 2),)))
+    assert done.warnings == ("2 of its tracks are left out: nobody looks for works in them",)
+    assert look(done.out, LIMITS).others == 0
