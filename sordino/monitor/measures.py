@@ -21,11 +21,13 @@ _WORK = r"(?P<work>[^:\s]+)"
 # Name as typed -> kind, what follows the name, and how that is told.
 _FORMS: dict[str, tuple[MeasureKind, str, str]] = {
     "mute": ("mute", rf"(?::{_SPAN})?", "mute[:START-END]"),
+    "erase": ("erase_music", rf":{_WORK}(?::{_SPAN})?", "erase:WORK[:START-END]"),
+    "replace": ("erase_music", rf":{_WORK}:(?P<by>[^:\s]+)(?::{_SPAN})?", "replace:WORK:OTHER[:START-END]"),
     "blur": ("blur_region", rf"(?::{_SPAN})?(?::{_REGION})?", "blur[:START-END][:x,y,w,h]"),
     "blank": ("blank", rf"(?::{_SPAN})?", "blank[:START-END]"),
     "trim": ("trim", rf":{_SPAN}", "trim:START-END"),
 }
-_LONG = {"blur_region": "blur"}
+_LONG = {"erase_music": "erase", "blur_region": "blur"}
 RENDERED: frozenset[MeasureKind] = frozenset(kind for kind, _, _ in _FORMS.values())
 
 _PICTURE: frozenset[MeasureKind] = frozenset({"blur_region", "blank"})
@@ -67,6 +69,8 @@ def parse_measure(text: str) -> Asked:
 
     >>> parse_measure("mute:1:02-1:10.5").spans
     (Span(start_s=62.0, end_s=70.5),)
+    >>> parse_measure("erase_music:W12").work_id
+    'W12'
     """
     name, _, _ = text.partition(":")
     kind, follows, form = _form(name)
