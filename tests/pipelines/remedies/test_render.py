@@ -237,6 +237,30 @@ def test_a_track_that_begins_later_stays_later(folder: Path, marked: Path, late:
     assert shown == pytest.approx([at - moved * (at > 4) + first for at in flashes], abs=0.011)
 
 
+ODD = {
+    "avi": ("odd.avi", "-c:v", "libx264", "-bf", "3", "-c:a", "libmp3lame", "-ar", "44100"),
+    "mpeg-2": ("odd.ts", "-c:v", "mpeg2video", "-c:a", "mp2", "-ar", "48000"),
+    "10 bits": ("odd.mkv", "-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-c:a", "flac"),
+    "opus": ("odd.webm", "-c:v", "libvpx", "-c:a", "libopus"),
+    "fragments": ("odd.mp4", "-c:v", "copy", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"),
+}
+
+
+@pytest.mark.parametrize("plan", [Plan(mute=(Span(3, 4),)), Plan(blank=(Span(3, 4),)), Plan(trim=(Span(3, 4),))])
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_other_codecs_and_containers_become_an_mp4_in_sync(
+    marked: Path, folder: Path, odd: tuple[str, ...], plan: Plan
+) -> None:
+    name, *options = odd
+    source = folder / name
+    if not source.exists():
+        synth.ffmpeg("-i", marked, *options, source)
+    before = np.subtract(*marks(source))
+    beeps, flashes = marks(render(source, folder / f"{source.suffix}.mp4", plan, overwrite=True).out)
+    assert np.subtract(beeps, flashes) == pytest.approx(before, abs=0.011)
+    assert beeps[-1] - beeps[0] == pytest.approx(6 - sum(span.duration_s for span in plan.trim), abs=0.002)
+
+
 # --- containers ------------------------------------------------------------------------------------------------------
 
 
