@@ -89,17 +89,17 @@ def parse_measure(text: str) -> Asked:
 
 def of_recommendation(measures: Sequence[Measure]) -> list[Asked]:
     """
-    Return what of a recommendation can be rendered, ready to be: where sound is to be muted nothing is erased besides.
+    Return what of a recommendation can be rendered; what is muted is not erased besides, nor what is blanked blurred.
 
     What is erased is every registered work that is found in the measure's spans.
     """
     asked = [_recommended(measure) for measure in measures if measure.kind in RENDERED]
-    muted = union(span for one in asked if one.kind == "mute" for span in one.spans)
-    return [
-        replace(one, spans=spans)
-        for one in asked
-        if (spans := one.spans if one.kind != "erase_music" else minus(one.spans, muted))
-    ]
+    stronger = {"erase_music": "mute", "blur_region": "blank"}
+    taken = {
+        kind: union(s for one in asked if one.kind == other for s in one.spans) for kind, other in stronger.items()
+    }
+    left = [replace(one, spans=minus(one.spans, taken.get(one.kind, ()))) for one in asked]
+    return [rest for one, rest in zip(asked, left, strict=True) if rest.spans or not one.spans]
 
 
 def check_together(asked: Sequence[Asked], duration_s: float = math.inf) -> None:

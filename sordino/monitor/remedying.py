@@ -1,6 +1,6 @@
 """What `remedy` does, and `check` with `--remedy`: render measures, and tell what is left of what was found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -125,26 +125,28 @@ def _rendered(
     overwrite: bool,
     progress: Progress = lambda _: None,
 ) -> Rendering:
-    erasures = [erasing.prepare(home, one, matches) for one in asked if one.kind == "erase_music"]
-    others = [replace(one, spans=_within(one, tracks)) for one in asked if one.kind != "erase_music"]
-    check_together([*others, *(replace(erasure.asked, spans=erasure.spans) for erasure in erasures)])
-    plan = _plan(others, erasures)
+    erasures = {one: erasing.prepare(home, one, matches) for one in asked if one.kind == "erase_music"}
+    spans = {one: erasures[one].spans if one in erasures else _within(one, tracks) for one in asked}
+    check_together([replace(one, spans=where) for one, where in spans.items()])
+    plan = _plan(spans, list(erasures.values()))
     rendered = render(
         source, out, plan, tracks=tracks, overwrite=overwrite, limits=home.segment_limits, progress=progress
     )
-    told = [one.as_measure(one.spans).model_dump(mode="json") for one in others]
-    told += [{**e.asked.as_measure(e.spans).model_dump(mode="json"), **e.as_json()} for e in erasures]
-    failed = tuple(line for erasure in erasures for line in erasure.failed)
-    return Rendering(out, tuple(told), _done(plan, erasures), rendered.warnings, failed)
+    told = []
+    for one, where in spans.items():
+        measure = one.as_measure(where).model_dump(mode="json")
+        told.append({**measure, **erasures[one].as_json()} if one in erasures else measure)
+    failed = tuple(line for erasure in erasures.values() for line in erasure.failed)
+    return Rendering(out, tuple(told), _done(plan, list(erasures.values())), rendered.warnings, failed)
 
 
-def _plan(others: Sequence[Asked], erasures: Sequence[Erasure]) -> Plan:
-    spans = {kind: union(s for one in others if one.kind == kind for s in one.spans) for kind in RENDERED}
+def _plan(spans: Mapping[Asked, Sequence[Span]], erasures: Sequence[Erasure]) -> Plan:
+    of_kind = {kind: union(span for one in spans if one.kind == kind for span in spans[one]) for kind in RENDERED}
     return Plan(
-        mute=spans["mute"],
-        blur=tuple(Blur(span, one.region) for one in others if one.kind == "blur_region" for span in one.spans),
-        blank=spans["blank"],
-        trim=spans["trim"],
+        mute=of_kind["mute"],
+        blur=tuple(Blur(span, one.region) for one in spans if one.kind == "blur_region" for span in spans[one]),
+        blank=of_kind["blank"],
+        trim=of_kind["trim"],
         sound=tuple(erasure.process for erasure in erasures),
     )
 

@@ -122,6 +122,9 @@ def test_what_is_recommended_is_asked_for_as_far_as_it_can_be_rendered() -> None
         Asked("blur_region", "blur_region", (Span(1, 5),), LEFT),
     ]
     assert of_recommendation([Measure(kind="allow")]) == []
+    assert of_recommendation([Measure(kind="mute")]) == [Asked("mute", "mute")]  # all of it
+    blank = Measure(kind="blank", spans=spans)
+    assert [one.kind for one in of_recommendation([blank, measures[2]])] == ["blank"]
 
 
 # --- what is left ----------------------------------------------------------------------------------------------------

@@ -238,11 +238,11 @@ def test_a_track_that_begins_later_stays_later(folder: Path, marked: Path, late:
 
 
 ODD = {
-    "avi": ("odd.avi", "-c:v", "libx264", "-bf", "3", "-c:a", "libmp3lame", "-ar", "44100"),
-    "mpeg-2": ("odd.ts", "-c:v", "mpeg2video", "-c:a", "mp2", "-ar", "48000"),
-    "10 bits": ("odd.mkv", "-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-c:a", "flac"),
-    "opus": ("odd.webm", "-c:v", "libvpx", "-c:a", "libopus"),
-    "fragments": ("odd.mp4", "-c:v", "copy", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"),
+    "avi": ("codecs.avi", "-c:v", "libx264", "-bf", "3", "-c:a", "libmp3lame", "-ar", "44100"),
+    "mpeg-2": ("codecs.ts", "-c:v", "mpeg2video", "-c:a", "mp2", "-ar", "48000"),
+    "10 bits": ("codecs.mkv", "-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-c:a", "flac"),
+    "opus": ("codecs.webm", "-c:v", "libvpx", "-c:a", "libopus"),
+    "fragments": ("codecs.mp4", "-c:v", "copy", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"),
 }
 
 
