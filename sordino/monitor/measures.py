@@ -21,11 +21,13 @@ _WORK = r"(?P<work>[^:\s]+)"
 # Name as typed -> kind, what follows the name, and how that is told.
 _FORMS: dict[str, tuple[MeasureKind, str, str]] = {
     "mute": ("mute", rf"(?::{_SPAN})?", "mute[:START-END]"),
+    "erase": ("erase_music", rf":{_WORK}(?::{_SPAN})?", "erase:WORK[:START-END]"),
+    "replace": ("erase_music", rf":{_WORK}:(?P<by>[^:\s]+)(?::{_SPAN})?", "replace:WORK:OTHER[:START-END]"),
     "blur": ("blur_region", rf"(?::{_SPAN})?(?::{_REGION})?", "blur[:START-END][:x,y,w,h]"),
     "blank": ("blank", rf"(?::{_SPAN})?", "blank[:START-END]"),
     "trim": ("trim", rf":{_SPAN}", "trim:START-END"),
 }
-_LONG = {"blur_region": "blur"}
+_LONG = {"erase_music": "erase", "blur_region": "blur"}
 RENDERED: frozenset[MeasureKind] = frozenset(kind for kind, _, _ in _FORMS.values())
 
 _PICTURE: frozenset[MeasureKind] = frozenset({"blur_region", "blank"})
@@ -67,6 +69,8 @@ def parse_measure(text: str) -> Asked:
 
     >>> parse_measure("mute:1:02-1:10.5").spans
     (Span(start_s=62.0, end_s=70.5),)
+    >>> parse_measure("erase_music:W12").work_id
+    'W12'
     """
     name, _, _ = text.partition(":")
     kind, follows, form = _form(name)
@@ -85,17 +89,17 @@ def parse_measure(text: str) -> Asked:
 
 def of_recommendation(measures: Sequence[Measure]) -> list[Asked]:
     """
-    Return what of a recommendation can be rendered, ready to be: where sound is to be muted nothing is erased besides.
+    Return what of a recommendation can be rendered; what is muted is not erased besides, nor what is blanked blurred.
 
     What is erased is every registered work that is found in the measure's spans.
     """
     asked = [_recommended(measure) for measure in measures if measure.kind in RENDERED]
-    muted = union(span for one in asked if one.kind == "mute" for span in one.spans)
-    return [
-        replace(one, spans=spans)
-        for one in asked
-        if (spans := one.spans if one.kind != "erase_music" else minus(one.spans, muted))
-    ]
+    stronger = {"erase_music": "mute", "blur_region": "blank"}
+    taken = {
+        kind: union(s for one in asked if one.kind == other for s in one.spans) for kind, other in stronger.items()
+    }
+    left = [replace(one, spans=minus(one.spans, taken.get(one.kind, ()))) for one in asked]
+    return [rest for one, rest in zip(asked, left, strict=True) if rest.spans or not one.spans]
 
 
 def check_together(asked: Sequence[Asked], duration_s: float = math.inf) -> None:

@@ -1,14 +1,15 @@
 """What `remedy` does, and `check` with `--remedy`: render measures, and tell what is left of what was found."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sordino.fingerprints.model import Span, Track
-from sordino.monitor import checking
+from sordino.monitor import checking, erasing
+from sordino.monitor.erasing import Erasure
 from sordino.monitor.home import Home
-from sordino.monitor.measures import Asked, check_together, of_recommendation, region_of
+from sordino.monitor.measures import RENDERED, Asked, check_together, of_recommendation, region_of
 from sordino.monitor.remains import Done, figures
 from sordino.monitor.weighing import union
 from sordino.pipelines.messages import Match, Recommendation
@@ -26,6 +27,7 @@ class Rendering:
     measures: tuple[dict[str, Any], ...] = ()
     done: Done = field(default_factory=Done)
     warnings: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()  # measures that did not come to what they should
     why: str | None = None
 
     def __str__(self) -> str:
@@ -69,9 +71,8 @@ def remedy(
     container(out)
     check_free(source, out, overwrite=overwrite)
     tracks = look(source, home.segment_limits)
+    asked = [replace(one, spans=tuple(inside(span, tracks.duration_s) for span in one.spans)) for one in asked]
     check_together(asked, tracks.duration_s)
-    for one in asked:
-        merged(inside(span, tracks.duration_s) for span in one.spans)
     found = checking.match(home, source)
     rendering = _rendered(home, source, out, asked, found.matches, tracks, overwrite=overwrite, progress=progress)
     residual_s, collateral_s = _figures(found.matches, rendering.done, tracks)
@@ -124,32 +125,43 @@ def _rendered(
     overwrite: bool,
     progress: Progress = lambda _: None,
 ) -> Rendering:
-    spans = {kind: _spans(asked, kind, tracks) for kind in ("mute", "blank", "trim")}
-    blurs = [(span, one.region) for one in asked if one.kind == "blur_region" for span in _within(one, tracks)]
-    plan = Plan(
-        mute=spans["mute"],
-        blur=tuple(Blur(span, region) for span, region in blurs),
-        blank=spans["blank"],
-        trim=spans["trim"],
-    )
+    erasures = {one: erasing.prepare(home, one, matches) for one in asked if one.kind == "erase_music"}
+    spans = {one: erasures[one].spans if one in erasures else _within(one, tracks) for one in asked}
+    check_together([replace(one, spans=where) for one, where in spans.items()])
+    plan = _plan(spans, list(erasures.values()))
     rendered = render(
         source, out, plan, tracks=tracks, overwrite=overwrite, limits=home.segment_limits, progress=progress
     )
-    done = Done(
-        muted=spans["mute"],
-        hidden=(*blurs, *((span, None) for span in spans["blank"])),
-        trimmed=spans["trim"],
+    told = []
+    for one, where in spans.items():
+        measure = one.as_measure(where).model_dump(mode="json")
+        told.append({**measure, **erasures[one].as_json()} if one in erasures else measure)
+    failed = tuple(line for erasure in erasures.values() for line in erasure.failed)
+    return Rendering(out, tuple(told), _done(plan, list(erasures.values())), rendered.warnings, failed)
+
+
+def _plan(spans: Mapping[Asked, Sequence[Span]], erasures: Sequence[Erasure]) -> Plan:
+    of_kind = {kind: union(span for one in spans if one.kind == kind for span in spans[one]) for kind in RENDERED}
+    return Plan(
+        mute=of_kind["mute"],
+        blur=tuple(Blur(span, one.region) for one in spans if one.kind == "blur_region" for span in spans[one]),
+        blank=of_kind["blank"],
+        trim=of_kind["trim"],
+        sound=tuple(erasure.process for erasure in erasures),
     )
-    told = tuple(one.as_measure(_within(one, tracks)).model_dump(mode="json") for one in asked)
-    return Rendering(out, told, done, rendered.warnings)
+
+
+def _done(plan: Plan, erasures: Sequence[Erasure]) -> Done:
+    return Done(
+        muted=plan.mute,
+        erased=union(span for erasure in erasures for span in erasure.erased),
+        hidden=(*((blur.span, blur.region) for blur in plan.blur), *((span, None) for span in plan.blank)),
+        trimmed=plan.trim,
+    )
 
 
 def _within(one: Asked, tracks: Tracks) -> tuple[Span, ...]:
     return merged(inside(span, tracks.duration_s) for span in one.within(tracks.duration_s))
-
-
-def _spans(asked: Sequence[Asked], kind: str, tracks: Tracks) -> tuple[Span, ...]:
-    return union(span for one in asked if one.kind == kind for span in _within(one, tracks))
 
 
 def _figures(matches: Sequence[Match], done: Done, tracks: Tracks) -> tuple[float, float]:

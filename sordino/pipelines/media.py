@@ -75,7 +75,9 @@ class Decoding(Running[Pcm | Frame]):
     Sound is continuous from 0: silence stands where the file has none. Time 0 is the container's start, whatever its
     clock says; what comes after the clock jumped back follows what came before. Once exhausted, `warnings` has ffmpeg's
     words about damage, `audio_s` and `video_s` the time at which sound and pictures end (0.0: there are none),
-    `start_s` the container's own time of its start, `codecs` what ffmpeg calls the first track's of each kind.
+    `start_s` the container's own time of its start, `codecs` what ffmpeg calls the first track's of each kind,
+    `tracks` how many there are with subtitles and further ones, and, where only keyframes are decoded, `longest_gap_s`
+    the longest time without a new picture.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class Decoding(Running[Pcm | Frame]):
         assert want.sample_rate is not None
         self._sound = Sound(want.sample_rate)
         self._pictures = Pictures()
+        self.longest_gap_s = 0.0
 
     @property
     def audio_s(self) -> float:
@@ -141,4 +144,5 @@ class Decoding(Running[Pcm | Frame]):
     def _finish(self, child: Child) -> Iterator[Pcm | Frame]:
         if self._want.keyframes and self.video_s:  # pictures came after the last keyframe
             self._pictures.end_s = child.clock.end_s
+            self.longest_gap_s = child.clock.longest_gap_s
         yield from self._sound.finish()

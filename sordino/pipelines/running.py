@@ -61,6 +61,7 @@ class Running(Generic[T]):
         self.warnings: tuple[str, ...] = ()
         self.start_s = 0.0
         self.codecs: dict[str, str] = {}
+        self.tracks = 0
         self._path = path
         self._want = want
         self._limits = limits
@@ -131,7 +132,7 @@ class Running(Generic[T]):
 
     def _check(self, words: Words, received: int) -> None:
         """Refuse what breaks a limit by its own account."""
-        self.start_s, self.codecs = words.start_s, words.codecs
+        self.start_s, self.codecs, self.tracks = words.start_s, words.codecs, words.tracks
         claimed_s, (width, height) = words.claimed_s or 0.0, words.picture
         if claimed_s > self._limits.duration_s and words.format not in ESTIMATED:
             raise self._error("too_long", f"claims {claimed_s:g} s, {self._limits.duration_s:g} s are allowed")

@@ -10,7 +10,7 @@ DAMAGE = re.compile(
 )
 _LINE = re.compile(r"^((?:\[[^]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
 _DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d\.\d+)|N/A)(?:, start: (-?\d+\.\d+))?")
-_STREAM = re.compile(r"^  Stream #\d+:\d+.*?: (Audio|Video): (?!.*\(attached pic\))(\w*)")
+_STREAM = re.compile(r"^  Stream #\d+:\d+.*?: (Audio|Video|Subtitle): (?!.*\(attached pic\))(\w*)")
 _SOUND = re.compile(r"^  Stream #0:\d+.*?: Audio: pcm_f32le(?: \([^)]*\))?, \d+ Hz, ([\w.()]+)")
 _SIZE = re.compile(r"Picture size (\d+)x(\d+) (?:is invalid|exceeds)")
 
@@ -25,6 +25,7 @@ class Words:
     claimed_s: float | None = None
     start_s: float = 0.0
     codecs: dict[str, str] = field(default_factory=dict)  # of the first track of each kind; cover pictures are none
+    tracks: int = 0  # of all kinds, subtitles too
     layout: str | None = None  # of the channels that come out
     picture: tuple[int, int] = (0, 0)  # size of the largest picture that was refused
     errors: list[str] = field(default_factory=list)  # distinct, in order
@@ -66,7 +67,9 @@ class Words:
         elif text.startswith("Output #"):
             self._listed = True
         elif not self._listed and (match := _STREAM.match(text)):
-            self.codecs.setdefault(match[1], match[2])
+            self.tracks += 1
+            if match[1] != "Subtitle":
+                self.codecs.setdefault(match[1], match[2])
         elif self._listed and (match := _SOUND.match(text)):
             self.layout = match[1]
 

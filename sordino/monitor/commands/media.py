@@ -1,5 +1,6 @@
 """`sordino match` and `sordino check`: what is in a file, and what to do about it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,7 +69,9 @@ def remedy(
     """
     Apply measures to a file, and tell what they leave of the works in it.
 
-    Example: sordino remedy clip.mp4 remedied.mp4 --measure mute:8-22 --measure trim:25-26
+    Example: sordino remedy clip.mp4 remedied.mp4 --measure mute:8-12 --measure trim:25-26
+
+    Example: sordino remedy clip.mp4 remedied.mp4 --measure erase:W1f0c6b2a9d3e4f58
 
     Example: sordino remedy clip.mp4 remedied.mp4 --measure blur:10-20:0.5,0.5,0.4,0.4 --measure blank:0:25-0:28
     """
@@ -79,12 +82,12 @@ def remedy(
     output.finish()
 
 
-def _remedy(home: Home, output: Output, source: Path, out: Path, asked: list[Asked], *, overwrite: bool) -> None:
+def _remedy(home: Home, output: Output, path: Path, out: Path, asked: list[Asked], *, overwrite: bool) -> None:
     with share_done("rendering") as progress:
-        remedied = remedying.remedy(home, source, out, asked, overwrite=overwrite, progress=progress)
+        remedied = remedying.remedy(home, path, out, asked, overwrite=overwrite, progress=progress)
     left, lost = amount(remedied.residual_s), amount(remedied.collateral_s)
     text = f"{one_line(str(out))}: {left} of registered works left, {lost} of what is lawful lost"
-    output.done(remedied.as_json(), text)
+    _tell(output, remedied.as_json(), text, path, remedied.rendering.failed)
 
 
 def _regime(typed: str | None) -> str | None:
@@ -144,4 +147,13 @@ def _check(home: Home, output: Output, path: Path, where: dict[str, Any], into: 
         values = {**checked.as_json(), "remedy": None}
         output.partly(values, "\n".join(lines), error.code, f"{path}: {error}")
         return
-    output.done({**checked.as_json(), "remedy": done.as_json()}, "\n".join([*lines, f"  {one_line(str(done))}"]))
+    values = {**checked.as_json(), "remedy": done.as_json()}
+    _tell(output, values, "\n".join([*lines, f"  {one_line(str(done))}"]), path, done.failed)
+
+
+def _tell(output: Output, values: dict[str, Any], text: str, path: Path, failed: Sequence[str]) -> None:
+    """Print what was rendered; measures that failed are named, and the file counts as failed in part."""
+    if failed:
+        output.partly(values, text, "erase_failed", f"{path}: {'; '.join(failed)}")
+    else:
+        output.done(values, text)

@@ -37,7 +37,7 @@ _ISO_VIDEO = ("h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video")
 _ISO_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_u8", "pcm_s16be", "pcm_s24be")
 _FASTSTART = {"movflags": "+faststart"}
-_MP4 = Container("mp4", _ISO_VIDEO, _ISO_AUDIO, _FASTSTART)
+_MP4 = Container("mp4", _ISO_VIDEO, _ISO_AUDIO, {**_FASTSTART, "strict": "experimental"})  # FLAC counts as that in it
 _MKV = Container("matroska", ("h264", *ANYTHING), ("aac", *ANYTHING), {})
 _TS = Container("mpegts", ("h264", "hevc", "mpeg2video"), ("aac", "mp3", "ac3", "mp2"), {})
 

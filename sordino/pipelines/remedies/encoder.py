@@ -54,7 +54,8 @@ class Job:
 
 def command(job: Job, limits: Limits, file: int, out: int) -> list[str]:
     """Build the command that makes the open file `out` of the open file `file` and of sound on standard input."""
-    source = opened(file, limits, fflags="+genpts")  # AVI has no presentation times, others want them
+    # AVI has no presentation times, and what is copied needs them; decoded pictures get the decoder's, as everywhere.
+    source = opened(file, limits, **({"fflags": "+genpts"} if job.pictures == "copy" else {}))
     streams, options = [], _common(job, limits)
     if job.pictures is not None:
         streams.append(source["V:0"])

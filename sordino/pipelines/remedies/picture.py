@@ -10,16 +10,21 @@ TICKS = 90_000  # a second: times of pictures while they are changed
 EARLY_S = 0.0005  # rounding of a picture's time that is forgiven
 SLATE = "0x1c1c1c"
 WHOLE = Region(0, 0, 1, 1)
+LONG_S = 0.5
+REPEATED_FPS = 25
 LEAST_SIDE = 16  # pixels of what is blurred: in less there is nothing to blur with
 
 
-def filters(plan: Plan) -> str:
+def filters(plan: Plan, longest_gap_s: float = 0.0) -> str:
     """
-    Return the filters of a plan that changes pictures.
+    Return the filters of a plan that changes pictures, of a file in which a picture stands for up to `longest_gap_s`.
 
-    A span has the pictures that begin in it. Sides become even, as H.264 in 4:2:0 needs them.
+    A span has the pictures that begin in it; pictures that stand for long are therefore repeated. Sides become even,
+    as H.264 in 4:2:0 needs them.
     """
     steps = [FORWARD, f"settb=1/{TICKS}", "format=yuv420p", "pad='ceil(iw/2)*2':'ceil(ih/2)*2'"]
+    if longest_gap_s > LONG_S:
+        steps.append(f"fps={REPEATED_FPS},settb=1/{TICKS}")
     steps += [_blurred(blur, number) for number, blur in enumerate(plan.blur)]
     if plan.blank:
         steps.append(f"drawbox=t=fill:color={SLATE}:enable='{_during(plan.blank)}'")

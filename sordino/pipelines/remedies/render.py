@@ -29,6 +29,8 @@ class Tracks:
     audio_s: float
     video_s: float
     codecs: dict[str, str]
+    longest_gap_s: float = 0.0  # without a new picture
+    others: int = 0  # tracks: subtitles, and further ones
 
     @property
     def duration_s(self) -> float:
@@ -50,7 +52,8 @@ def look(source: Path, limits: Limits) -> Tracks:
     with decode(source, sample_rate=8000, frames_per_s=1, frame_side=16, keyframes=True, limits=limits) as decoding:
         for _ in decoding:
             pass
-    return Tracks(decoding.audio_s, decoding.video_s, decoding.codecs)
+    others = decoding.tracks - len(decoding.codecs)
+    return Tracks(decoding.audio_s, decoding.video_s, decoding.codecs, decoding.longest_gap_s, others)
 
 
 def render(
@@ -89,19 +92,20 @@ def render(
 
 
 def _left_out(plan: Plan, tracks: Tracks, box: Container, out: Path) -> list[str]:
-    """Say which track the container has no place for; raises RemedyError where nothing is left, or that was changed."""
+    """Say which tracks are not written; raises RemedyError where nothing is left, or what was to be changed is not."""
+    others = [f"{tracks.others} of its tracks are left out: nobody looks for works in them"] if tracks.others else []
     if not tracks.video_s or box.video:
-        return []
+        return others
     if plan.blur or plan.blank or not tracks.audio_s:
         raise RemedyError("bad_container", f"{out.name}: {out.suffix} has no place for pictures")
-    return [f"{out.suffix} has no place for pictures: they are left out"]
+    return [*others, f"{out.suffix} has no place for pictures: they are left out"]
 
 
 def _job(plan: Plan, tracks: Tracks, box: Container, heard: encoder.Sound | str | None) -> Job:
     pictures = None
     if tracks.video_s and box.video:
         stays = not plan.changes_pictures and box.holds("Video", tracks.codecs["Video"])
-        pictures = "copy" if stays else filters(plan)
+        pictures = "copy" if stays else filters(plan, tracks.longest_gap_s)
     both = bool(tracks.audio_s and tracks.video_s)
     return Job(box, pictures, heard, chapters=not plan.trim, beside=both, duration_s=tracks.duration_s)
 

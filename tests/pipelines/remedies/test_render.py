@@ -157,6 +157,25 @@ def test_sides_that_are_odd_become_even(folder: Path) -> None:
     assert told.stdout.split() == ["162,92,yuv420p"]
 
 
+@pytest.mark.parametrize(
+    ("plan", "wanted"),
+    [
+        (Plan(blank=(Span(5, 7),)), [(0.5, 0), (3.8, 0), (4.8, 1), (5.2, None), (6.8, None), (7.2, 1), (8.5, 2)]),
+        (Plan(trim=(Span(5, 9),)), [(0.5, 0), (3.8, 0), (4.8, 1), (5.2, 2), (6.8, 2), (7.5, 2)]),
+    ],
+)
+def test_pictures_that_stand_for_seconds_are_changed_where_the_span_is(
+    folder: Path, plan: Plan, wanted: list[tuple[float, int | None]]
+) -> None:
+    shown = synth.pictures(3, 11, fps=1)
+    source = synth.clip(folder / "slides.mp4", None, shown, "-r", "1/4", fps=0.25)
+    after = seen(render(source, folder / "slides out.mp4", plan, overwrite=True).out)
+    for at_s, number in wanted:
+        (*_, frame) = [f for f in after if f.time_s <= at_s]
+        distance = [float(np.abs(frame.luma.astype(int) - slide).mean()) for slide in shown]
+        assert (int(np.argmin(distance)) if min(distance) < 8 else None) == number, at_s
+
+
 # --- trimming, and sync ----------------------------------------------------------------------------------------------
 
 MARKS = [0.5, 1.5, 5.5, 6.5]
@@ -218,6 +237,30 @@ def test_a_track_that_begins_later_stays_later(folder: Path, marked: Path, late:
     assert shown == pytest.approx([at - moved * (at > 4) + first for at in flashes], abs=0.011)
 
 
+ODD = {
+    "avi": ("codecs.avi", "-c:v", "libx264", "-bf", "3", "-c:a", "libmp3lame", "-ar", "44100"),
+    "mpeg-2": ("codecs.ts", "-c:v", "mpeg2video", "-c:a", "mp2", "-ar", "48000"),
+    "10 bits": ("codecs.mkv", "-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-c:a", "flac"),
+    "opus": ("codecs.webm", "-c:v", "libvpx", "-c:a", "libopus"),
+    "fragments": ("codecs.mp4", "-c:v", "copy", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"),
+}
+
+
+@pytest.mark.parametrize("plan", [Plan(mute=(Span(3, 4),)), Plan(blank=(Span(3, 4),)), Plan(trim=(Span(3, 4),))])
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_other_codecs_and_containers_become_an_mp4_in_sync(
+    marked: Path, folder: Path, odd: tuple[str, ...], plan: Plan
+) -> None:
+    name, *options = odd
+    source = folder / name
+    if not source.exists():
+        synth.ffmpeg("-i", marked, *options, source)
+    before = np.subtract(*marks(source))
+    beeps, flashes = marks(render(source, folder / f"{source.suffix}.mp4", plan, overwrite=True).out)
+    assert np.subtract(beeps, flashes) == pytest.approx(before, abs=0.011)
+    assert beeps[-1] - beeps[0] == pytest.approx(6 - sum(span.duration_s for span in plan.trim), abs=0.002)
+
+
 # --- containers ------------------------------------------------------------------------------------------------------
 
 
@@ -230,3 +273,14 @@ def test_every_container_is_written_and_read_again(clip: Path, folder: Path, suf
     after = heard(done.out)
     rate = len(after) / tracks.audio_s
     assert loudness(after, 2.2, 3.8, round(rate)) < 0.01 * loudness(after, 4.5, 7, round(rate))
+
+
+def test_tracks_that_nobody_looks_into_are_left_out_and_that_is_said(clip: Path, folder: Path) -> None:
+    lines = folder / "lines.srt"
+    lines.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    source = folder / "more tracks.mkv"
+    more = ("-i", clip, "-i", lines, "-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "1:s")
+    synth.ffmpeg(*more, "-c:v", "copy", "-c:a", "copy", source)
+    done = render(source, folder / "more tracks out.mkv", Plan(mute=(Span(1, 2),)))
+    assert done.warnings == ("2 of its tracks are left out: nobody looks for works in them",)
+    assert look(done.out, LIMITS).others == 0
