@@ -68,8 +68,9 @@ def erase(
     """
     Yield a sound without its songs, in all as many samples; seconds of it are held in memory.
 
-    `blocks` are continuous from time 0. An `Outcome` a song is appended once its span is over; where it isn't `ok`, the
-    sound is given as it came. Raises MediaError where a song's media can't be decoded.
+    `blocks` are continuous from time 0. An `Outcome` a song is appended once its span is over. A chunk of some seconds
+    out of which it can't be taken well enough is given as it came. Raises MediaError where a song's media can't be
+    decoded.
     """
     sounding: Iterable[Block] = blocks
     for song in sorted(songs, key=lambda song: song.query):
@@ -155,7 +156,7 @@ def _faded(before: Block, after: Block) -> Block:
     """Return `after`, into whose beginning `before` fades."""
     n = min(len(before), len(after))
     rising = np.linspace(0, 1, n, dtype=np.float32)[:, None]
-    return np.concatenate([before[:n] * (1 - rising) + after[:n] * rising, after[n:]])
+    return np.concatenate([before[:n] + (after[:n] - before[:n]) * rising, after[n:]])
 
 
 class _Eraser:

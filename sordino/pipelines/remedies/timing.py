@@ -17,6 +17,7 @@ BAND_HZ = (150.0, 7000.0)  # what codecs and telephones leave
 LEAST_RATE = 15_000  # Hz, at which lags are looked for: the band, and a little
 SEARCHES_S = (0.15, 0.02, 0.002, 0.0006)  # to either side; each after what the one before it found
 STEEPEST, SLOPES = 0.004, 81  # what a match's speed may be wrong by, and in how many steps that is tried
+TELLING_S = 0.02
 CLOSE_S = 0.0005
 PEAKS = 3  # of a window's correlation, that may be the right one
 
@@ -26,7 +27,7 @@ class Timing:
     """
     A copy's sample `n` plays its reference's sample `start + step * n`.
 
-    `agreeing` is the share of the windows whose own best lag is within half a millisecond of that.
+    `agreeing` is the share of the windows whose own best lag, of 40 ms of them, is within a millisecond of that.
     """
 
     start: float
@@ -58,7 +59,8 @@ def aligned(
         middles, lags, heights = _lags(copy, warped, rate, search_s)
         near = CLOSE_S * rate if search_s < 0.01 else 2 * CLOSE_S * rate
         line = _voted(middles, lags, heights, near) if search_s == SEARCHES_S[0] else (0.0, 0.0)
-        offset, slope, agreeing = _regressed(middles, lags, heights, line, min(near, search_s * rate))
+        offset, slope, close = _regressed(middles, lags, heights, line, min(near, search_s * rate))
+        agreeing = close if search_s >= TELLING_S else timing.agreeing  # nearly all lags are close to a narrow search's
         # the copy's sample n is the warped one's n + offset + slope * n
         timing = Timing(timing.start + timing.step * offset, timing.step * (1 + slope), agreeing)
     return Timing(timing.start * every, timing.step, timing.agreeing)
