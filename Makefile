@@ -20,7 +20,7 @@ $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	$(BIN)/python -m sordino.fingerprints.warm_up
+	$(BIN)/python -m sordino.pipelines.warm_up
 	@touch $(READY)
 
 demo: setup  ## Show the main job end to end on real media

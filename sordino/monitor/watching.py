@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import structlog
 from prometheus_client import start_http_server
 
-from sordino.fingerprints.warm_up import warm_up
 from sordino.monitor.home import opened
 from sordino.monitor.process import process
 from sordino.monitor.settings import Settings, SettingsError
@@ -20,6 +19,7 @@ from sordino.pipelines.fetch import FetchLimits, local_media
 from sordino.pipelines.messages import Recommendation, Segment
 from sordino.pipelines.prefixes import Place, parse_prefixes
 from sordino.pipelines.sources import FolderSource
+from sordino.pipelines.warm_up import warm_up
 
 Tell = Callable[[Recommendation], None]
 log = structlog.get_logger()

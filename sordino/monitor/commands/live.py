@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from sordino.fingerprints.warm_up import warm_up
 from sordino.monitor import following, registration
 from sordino.monitor.commands.shared import HomeOption, JsonOption, home_folder, usage
 from sordino.monitor.commands.works import (
@@ -26,6 +25,7 @@ from sordino.monitor.commands.works import (
 from sordino.monitor.console import Output, one_line
 from sordino.monitor.following import Appended, Outcome
 from sordino.pipelines.consume import stopping_on_signals
+from sordino.pipelines.warm_up import warm_up
 
 
 def hot(
