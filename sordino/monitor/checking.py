@@ -92,9 +92,10 @@ def check(home: Home, path: Path, situation: Mapping[str, Any]) -> Checked:
         segment,
         report.matches,
         episodes,
-        home.store.facts_for({e.reference_id for e in episodes}),
+        home.store.facts_for({e.reference_id for e in episodes}, segment.account),
         home.policy,
         now=datetime.now(UTC),
+        holders=home.holders,
         tracks=report.tracks or frozenset(("audio", "video")),
         media_error=error,
     )

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from sordino.monitor.policy import MAX_POLICY_BYTES, Policy, PolicyError, load, packaged
+from sordino.monitor.policy import MAX_POLICY_BYTES, Policy, PolicyError
+from sordino.monitor.policy_files import load, packaged
 from sordino.pipelines.messages import Media, Segment
 
 GOOD = 'name = "mine"\nversion = 2\n'
@@ -17,7 +18,7 @@ def written(folder: Path, content: str | bytes) -> Path:
 
 def test_the_neutral_pack_is_there_and_says_in_full_what_the_code_assumes() -> None:
     assert "default" in packaged()
-    assert load("default") == Policy(name="default", version=1)
+    assert load("default") == Policy(name="default", version=2)
     assert load().regime == "none"
 
 
@@ -41,7 +42,9 @@ def test_a_policy_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
         pytest.param(GOOD + "min_episode_s = -1", "policy_invalid", "min_episode_s", id="negative"),
         pytest.param(GOOD + "tolerated_residual_s = nan", "policy_invalid", "tolerated_residual_s", id="not a number"),
         pytest.param(GOOD + "tolerated_residual_s = inf", "policy_invalid", "tolerated_residual_s", id="infinite"),
-        pytest.param(GOOD + 'admissible = ["mute", "trim"]', "policy_invalid", "can't do trim", id="not offered yet"),
+        pytest.param(
+            GOOD + 'admissible = ["mute", "slate_live"]', "policy_invalid", "can't do slate_live", id="not offered"
+        ),
         pytest.param(GOOD + 'admissible = ["explode"]', "policy_invalid", "admissible.0", id="unheard-of measure"),
         pytest.param(GOOD + "version = 3", "policy_not_toml", "mine.toml", id="said twice"),
         pytest.param(b"\xff\xfe\x00", "policy_not_toml", "isn't UTF-8", id="not text"),
