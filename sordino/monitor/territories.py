@@ -36,6 +36,8 @@ def resolved(members: Mapping[str, Iterable[str]], known: Groups) -> Groups:
     """
     done = dict(known)
     for name in members:
+        if name != name.strip().upper():
+            raise InvalidWork("bad_group", f"the group {name!r} is not in capitals")
         if name in TERRITORIES or name in known:
             raise InvalidWork("bad_group", f"the group {name!r} has the name of another territory or group")
     for name in members:
@@ -52,21 +54,22 @@ def _resolve(
         return
     codes: set[str] = set()
     for member in members[name]:
-        if member in members:
-            _resolve(member, members, done, (*path, name))
+        if member.strip().upper() in members:
+            _resolve(member.strip().upper(), members, done, (*path, name))
         codes |= expanded([member], done)
     done[name] = frozenset(codes)
 
 
 def expanded(names: Iterable[str], groups: Groups) -> frozenset[str]:
-    """Return the codes that codes and groups, in capitals, stand for; InvalidWork `bad_territory`."""
+    """Return the codes that codes and groups, in any case, stand for; InvalidWork `bad_territory`."""
     codes: set[str] = set()
-    for name in names:
+    for typed in names:
+        name = typed.strip().upper()
         if name not in TERRITORIES and name not in groups:
             known = ", ".join(sorted(groups))
             raise InvalidWork(
                 "bad_territory",
-                f"{name!r} is no territory: expected an ISO 3166-1 code of two letters, or a group ({known})",
+                f"{typed!r} is no territory: expected an ISO 3166-1 code of two letters, or a group ({known})",
             )
         codes |= groups.get(name, {name})
     return frozenset(codes)

@@ -37,16 +37,16 @@ def left_out(episode: Episode, work: Work | None) -> list[Excluded]:
     return [one for one in _excluded(episode, work) if _in_query(one, episode).duration_s > 0]
 
 
-def measured(episodes: Iterable[Episode], work: Work, stream: Span, tracks: Iterable[Track]) -> Use:
-    """Measure a work's use over all of its episodes in a stream, of which `stream` is what is known."""
+def measured(episodes: Iterable[Episode], work: Work, stream_s: float, tracks: Iterable[Track]) -> Use:
+    """Measure a work's use over all of its episodes in a stream, which has lasted for `stream_s` so far."""
     mine = sorted(episodes, key=lambda e: (e.query, e.reference_id, e.track, e.reference))
     spans = {track: union(s for e in mine if e.track == track for s in counted(e, work)) for track in _TRACKS}
     together_s = total_s(union(span for each in spans.values() for span in each))
-    whole = [e.track for e in mine if e.region is None and total_s(spans[e.track]) >= WHOLLY * stream.duration_s]
+    whole = [e.track for e in mine if e.region is None and total_s(spans[e.track]) >= WHOLLY * stream_s]
     return Use(
         matched_s={track: total_s(each) for track, each in spans.items()},
         together_s=together_s,
-        of_copy=min(together_s / stream.duration_s, 1.0) if stream.duration_s else 1.0,
+        of_copy=min(together_s / stream_s, 1.0) if stream_s else 1.0,
         of_reference=_share(mine, work),
         combined=not set(tracks) <= set(whole),
     )

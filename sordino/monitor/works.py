@@ -134,7 +134,7 @@ class Licence:
     commercial: bool = True
     holder: str | None = None
     account_groups: tuple[str, ...] = ()
-    use: LicensedUse = "any"
+    use: str = "any"  # a LicensedUse
 
     def __post_init__(self) -> None:
         if (self.work_id is None) == (not self.holder):

@@ -183,7 +183,9 @@ def test_what_was_said_of_a_work_is_on_record(sources: Sources, tmp_path: Path) 
     path = sources.folder / "song.wav"
     added = sordino("works", "add", path, *said, "--home", tmp_path, "--json").line
     shown = sordino("works", "show", added["work_id"], "--home", tmp_path, "--json").line
-    assert shown["owners"] == [{"holder": "Ümlaut & Co", "share": 0.5, "territories": ["DE", "FR", "AT"]}]
+    assert shown["owners"] == [
+        {"holder": "Ümlaut & Co", "share": 0.5, "territories": ["DE", "FR", "AT"], "policy": None}
+    ]
     assert (shown["kind"], shown["title"], shown["policy"]) == ("composition", "Ein Stück", "lenient")
     assert (shown["isrc"], shown["iswc"]) == ("USRC17607839", "T-034.524.680-1")
     assert shown["eidr"] == "10.5240/7791-8534-2C23-9030-8610-5"
@@ -269,6 +271,7 @@ def test_licences_are_added_listed_and_removed(home: Path) -> None:
     added = sordino("licences", "add", song, *limits, "--no-commercial", "--home", home, "--json").line
     assert set(added) == {
         "licence_id", "work_id", "licensee", "accounts", "territories", "starts", "expires", "commercial",
+        "holder", "account_groups", "use",
     }  # fmt: skip
     assert (added["accounts"], added["territories"]) == (["shop-7", "shop-8"], ["DE", "AT"])
     assert (added["starts"], added["expires"]) == ("2026-01-01T00:00:00+00:00", "2099-12-31T00:00:00+00:00")
