@@ -84,10 +84,10 @@ _PHRASES = {
     "kind.restrict_territory": "按地区限制",
     "kind.disable_commerce": "停用购买链接",
     # Why not the others
-    "leaves": "{doing}会留下 {residual} 未经许可的使用，超过容许的 {tolerated}。",
+    "leaves": "{doing}会留下 {residual}未经许可的使用，超过容许的 {tolerated}。",
     "needs_human": "按数字计算，{doing}是足够措施中影响最小的，但须先由人工决定。",
-    "loses": "{doing}会多损失 {more} 合法的{what}，而{best}可以保留。",
-    "loses.joint": "{doing}会多损失 {more} 合法的{what}，而{best}可以保留。",
+    "loses": "{doing}会多损失 {more}合法的{what}，而{best}可以保留。",
+    "loses.joint": "{doing}会多损失 {more}合法的{what}，而{best}可以保留。",
     "not_milder": "{doing}的损失不小于{best}，而后者更为轻微。",
     "not_erased": "已试过{doing}：音乐仅减弱 {decibels} dB，结果为：{why}。",
     "modality.music": "音乐",
@@ -96,7 +96,7 @@ _PHRASES = {
     "modality.commerce": "购买链接",
     # What is recommended
     "recommended": "建议：{order}。",
-    "recommended.tolerated": "建议：{order}，因为 {residual} 未经许可的使用在容许的 {tolerated} 之内。",
+    "recommended.tolerated": "建议：{order}，因为 {residual}未经许可的使用在容许的 {tolerated}之内。",
     "reversible": "该措施可以撤销，无须人工即可执行。",
     "irreversible": "该措施无法撤销，须由人工确认。",
     "voice_assumed": "由于尚无法判断人声所在位置，假定全程都有人声。",

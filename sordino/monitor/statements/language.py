@@ -25,7 +25,7 @@ class Language:
 
     def text(self, sentences: Iterable[Said]) -> str:
         """Return the sentences, one after the other."""
-        said = [self.say(sentence) for sentence in sentences]
+        said = [self.say(sentence).strip() for sentence in sentences]
         return self.space.join(sentence[0].upper() + sentence[1:] for sentence in said)
 
     def say(self, said: Said) -> str:
