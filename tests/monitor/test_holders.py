@@ -16,7 +16,7 @@ from sordino.monitor.policy import Policy, PolicyError
 from sordino.monitor.policy_files import holders, load_any
 from sordino.monitor.timeline import MAX_GAP_S
 from sordino.monitor.weighing import LADDER, LEAVES_UP
-from sordino.monitor.works import Ownership, Reference, Work
+from sordino.monitor.works import Licence, Ownership, Reference, Work
 from sordino.pipelines.messages import Recommendation, Segment
 from tests.monitor.test_recommend import (
     ALLOW,

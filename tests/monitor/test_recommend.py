@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sordino.fingerprints.model import Match, Region, Span, Track
-from sordino.monitor.policy import Policy
+from sordino.monitor.policy import OFFERED, Policy
 from sordino.monitor.policy_files import load
 from sordino.monitor.recommend import recommend
 from sordino.monitor.timeline import extend
@@ -491,7 +491,7 @@ policies = st.builds(
     Policy,
     name=st.just("any"),
     version=st.just(1),
-    admissible=st.lists(st.sampled_from(["mute", "blank", "remove"]), unique=True).map(tuple),
+    admissible=st.lists(st.sampled_from(OFFERED), unique=True).map(tuple),
     tolerated_residual_s=st.sampled_from([0.0, 0.5, 5.0]),
     min_episode_s=st.sampled_from([0.0, 3.0]),
 )

@@ -125,7 +125,9 @@ def read_licences(connection: sa.Connection, work_ids: Iterable[str] | None) -> 
         ids = sorted(set(work_ids))
         holders = sa.select(_owners.c.holder).where(_owners.c.work_id.in_(ids))
         query = query.where(_licences.c.work_id.in_(ids) | _licences.c.holder.in_(holders))
-    rows = connection.execute(query.order_by(_licences.c.work_id, _licences.c.licence_id)).mappings()
+    rows = connection.execute(
+        query.order_by(sa.func.coalesce(_licences.c.work_id, ""), _licences.c.licence_id)
+    ).mappings()
     return [_licence(row) for row in rows]
 
 

@@ -112,7 +112,7 @@ references = sa.Table(
     _seconds("video_s"),
     _words("chromaprint", nullable=True),
     sa.Column("begins_s", sa.Double),  # of a live feed's
-    sa.Column("excluded", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("excluded", sa.JSON, nullable=False),
 )
 
 feeds = sa.Table(
@@ -151,8 +151,8 @@ licences = sa.Table(
     sa.Column("starts", Utc),
     sa.Column("expires", Utc),
     sa.Column("commercial", sa.Boolean, nullable=False),
-    sa.Column("account_groups", sa.JSON, nullable=False, server_default="[]"),
-    _words("use", server_default="any"),
+    sa.Column("account_groups", sa.JSON, nullable=False),
+    _words("use"),
     sa.Column("removed", Utc),  # kept: recommendations name it
 )
 

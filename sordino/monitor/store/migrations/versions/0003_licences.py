@@ -8,18 +8,22 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("licences") as licences:  # SQLite makes the table anew
-        licences.alter_column("work_id", existing_type=sa.Text(), nullable=True)
-        licences.add_column(sa.Column("holder", sa.Text(), nullable=True))
-        licences.add_column(sa.Column("account_groups", sa.JSON(), nullable=False, server_default="[]"))
-        licences.add_column(sa.Column("use", sa.Text(), nullable=False, server_default="any"))
-        licences.create_index("ix_licences_holder", ["holder"], unique=False)
-    with op.batch_alter_table("works") as works:
-        works.add_column(sa.Column("public_domain", sa.Boolean(), nullable=False, server_default=sa.false()))
-    with op.batch_alter_table("owners") as owners:
-        owners.add_column(sa.Column("policy", sa.Text(), nullable=True))
+    # Others refer to the works, so SQLite may not make that table anew: added with a default, and not in a batch.
+    op.add_column("works", sa.Column("public_domain", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("owners", sa.Column("policy", sa.Text(), nullable=True))
+    op.add_column("references", sa.Column("excluded", sa.JSON(), nullable=True))
+    op.execute("UPDATE \"references\" SET excluded = '[]'")
     with op.batch_alter_table("references") as references:
-        references.add_column(sa.Column("excluded", sa.JSON(), nullable=False, server_default="[]"))
+        references.alter_column("excluded", existing_type=sa.JSON(), nullable=False)
+    op.add_column("licences", sa.Column("holder", sa.Text(), nullable=True))
+    op.add_column("licences", sa.Column("account_groups", sa.JSON(), nullable=True))
+    op.add_column("licences", sa.Column("use", sa.Text(), nullable=True))
+    op.execute("UPDATE licences SET account_groups = '[]', \"use\" = 'any'")
+    with op.batch_alter_table("licences") as licences:
+        licences.alter_column("work_id", existing_type=sa.Text(), nullable=True)
+        licences.alter_column("account_groups", existing_type=sa.JSON(), nullable=False)
+        licences.alter_column("use", existing_type=sa.Text(), nullable=False)
+        licences.create_index("ix_licences_holder", ["holder"], unique=False)
     op.create_table(
         "account_groups",
         sa.Column("name", sa.Text(), nullable=False),
