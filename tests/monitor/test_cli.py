@@ -103,7 +103,7 @@ def test_version() -> None:
         ("licences add", "name one of them"),
         ("licences add W1 --holder H", "name one of them"),
         ("licences add W1 --use private", "'private'"),
-        ("licences group", "NAME"),
+        ("licences group", "name"),
         ("policy explain", "FILE|NAME"),
         ("licences add W1 --territory Mars", "'Mars'"),
         ("licences add W1 --expires tomorrow", "--expires"),

@@ -299,6 +299,23 @@ def test_no_ceiling_is_ever_exceeded(
         assert set(kinds(answer)) <= {*LEAVES_UP, "review"}
 
 
+any_wishes = st.fixed_dictionaries(dict.fromkeys(WORKS, outcomes))
+
+
+@given(situations, found(), any_wishes, any_trials, st.sampled_from([*WORKS]))
+def test_a_licence_never_makes_it_more(
+    one: Segment, matches: list[Match], wishes: dict[str, Outcome], trials: list[Trial], licensed: str
+) -> None:
+    known = facts(*(replace(work, policy=wishes[name]) for name, work in WORKS.items()))
+    policy = Policy(name="exact", version=1, tolerated_residual_s=0)
+    before = ask(one, *matches, known=known, holders=POLICIES, trials=trials, policy=policy)
+    more = replace(known, licences=(Licence("L-1", licensed, "Shop"),))
+    after = ask(one, *matches, known=more, holders=POLICIES, trials=trials, policy=policy)
+    asked_before = "review" in kinds(before)
+    assert asked_before or after.residual_s <= before.residual_s
+    assert asked_before or after.collateral_s <= before.collateral_s or any(match.region for match in matches)
+
+
 @given(situations, found(), st.fixed_dictionaries(dict.fromkeys(WORKS, outcomes)), any_trials, st.randoms())
 def test_the_order_of_matches_works_and_trials_makes_no_difference(
     one: Segment, matches: list[Match], wishes: dict[str, Outcome], trials: list[Trial], random: Any
