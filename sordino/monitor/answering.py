@@ -16,7 +16,7 @@ from sordino.monitor.statements import composing
 from sordino.monitor.statements.composing import Subject, Why
 from sordino.monitor.statements.english import ENGLISH
 from sordino.monitor.statements.said import Said, say
-from sordino.monitor.weighing import LADDER, Layer, Weighed, least_sufficient, union, weighed
+from sordino.monitor.weighing import LADDER, Weighed, least_sufficient, union
 from sordino.pipelines.messages import Measure, MeasureKind, Rejected, Segment, TimeSpan
 
 
@@ -25,7 +25,6 @@ class Case:
     """What was found in a segment, and every admissible option weighed; `best` is the least that suffices, if any."""
 
     findings: tuple[Finding, ...]
-    layers: tuple[Layer, ...]
     options: tuple[Weighed, ...]
     best: Weighed | None
     tolerated_s: float
@@ -72,7 +71,7 @@ class Case:
         for trial in self.trials:
             measure = Measure(kind="erase_music", spans=_time_spans([trial.query]))
             why = composing.not_erased(measure, trial.suppression_db, trial.why, self.subject)
-            rows.append((weighed((measure,), [replace(layer, erasable=()) for layer in self.layers]), why))
+            rows.append((Weighed((measure,), self.residual_s, 0.0, ()), why))
         return rows
 
 
@@ -99,14 +98,13 @@ def weighed_case(
     segment, policy = bench.segment, bench.policy
     whole = Span(segment.start_s, segment.start_s + segment.duration_s)
     tolerated_s = policy.tolerated_s(segment.duration_s)
-    layers: tuple[Layer, ...] = ()
     options: tuple[Weighed, ...] = ()
     if any(finding.infringing for finding in findings):  # what is licensed is never measured
-        layers = tuple(layers_of(findings, segment, tracks, voice, trials, policy))
+        layers = layers_of(findings, segment, tracks, voice, trials, policy)
         options = tuple(weigh(layers, whole, _kinds(findings, policy)))
     best = least_sufficient(options, tolerated_s)
     subject = Subject(_name(segment, tracks), whole, voice is not None)
-    return Case(findings, layers, options, best, tolerated_s, subject, tuple(t for t in trials if not t.ok))
+    return Case(findings, options, best, tolerated_s, subject, tuple(t for t in trials if not t.ok))
 
 
 def _kinds(findings: Iterable[Finding], policy: Policy) -> list[MeasureKind]:

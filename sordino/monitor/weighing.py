@@ -1,5 +1,6 @@
 """Pure: residual and collateral in seconds of sets of measures, and the least of them that suffices."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -91,13 +92,18 @@ class Weighed:
 
 def weighed(measures: tuple[Measure, ...], layers: Sequence[Layer]) -> Weighed:
     """Return what a set of measures leaves of what infringes, and takes of what is lawful."""
+    cuts = [_Cut.by(measure) for measure in measures if measure.kind in SILENCES]
     left: dict[Modality, list[Span]] = {layer.modality: [] for layer in layers}
     losses: dict[Modality, float] = dict.fromkeys(left, 0.0)
+    alike: dict[tuple[Modality, Region | None, frozenset[str]], tuple[Span, ...]] = {}
     for layer in layers:
-        left[layer.modality] += minus(layer.infringing, _taken(measures, layer))
-        cuts = _taken(measures, layer, lawful=True)
-        lost_s = sum((share * span.overlap_s(cut) for span, share in layer.lawful for cut in cuts), 0.0)
-        losses[layer.modality] += layer.audience * lost_s
+        key = (layer.modality, layer.region, layer.territories)
+        if layer.infringing:
+            if key not in alike:  # many works are used alike: in sound, everywhere
+                alike[key] = _taken(cuts, layer)
+            left[layer.modality] += minus(minus(layer.infringing, alike[key]), _erased(cuts, layer))
+        if layer.lawful:
+            losses[layer.modality] += layer.audience * _lost_s(layer.lawful, _taken(cuts, layer, lawful=True))
     residual_s = sum(total_s(union(spans)) for spans in left.values())
     return Weighed(measures, round(residual_s, 3), round(sum(losses.values()), 3), tuple(losses.items()))
 
@@ -111,32 +117,60 @@ def least_sufficient(options: Iterable[Weighed], tolerated_s: float) -> Weighed 
     )
 
 
-def _taken(measures: Iterable[Measure], layer: Layer, *, lawful: bool = False) -> tuple[Span, ...]:
-    """Return where measures take a layer away: what infringes in it, or what is lawful."""
-    taken: list[Span] = []
-    for measure in measures:
-        if layer.modality in SILENCES.get(measure.kind, ()) and _reaches(measure, layer, lawful=lawful):
-            spans = [Span(span.start_s, span.end_s) for span in measure.spans]
-            taken += meet(spans, layer.erasable) if measure.kind == "erase_music" else spans
-    return union(taken)
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A measure as it is weighed; `box` is the blurred region's left, right, top and bottom."""
+
+    kind: MeasureKind
+    spans: tuple[Span, ...]
+    territories: frozenset[str]
+    box: tuple[float, float, float, float] | None
+
+    @classmethod
+    def by(cls, measure: Measure) -> "_Cut":
+        spans = tuple(Span(span.start_s, span.end_s) for span in measure.spans)
+        region = measure.region
+        box = None if region is None else _corners(Region(region.x, region.y, region.w, region.h))
+        return cls(measure.kind, spans, frozenset(measure.territories), box)
+
+    def reaches(self, layer: Layer, *, lawful: bool) -> bool:
+        """Tell whether it takes the layer: what infringes there, or what is lawful; only what infringes is blurred."""
+        if layer.modality not in SILENCES[self.kind] or (self.kind == "blur_region" and lawful):
+            return False
+        if self.territories and not (layer.territories and layer.territories <= self.territories):
+            return False
+        return self.box is None or (layer.region is not None and _inside(layer.region, self.box))
 
 
-def _reaches(measure: Measure, layer: Layer, *, lawful: bool) -> bool:
-    """Tell whether a measure is for the layer's territories, and for its region; what is blurred infringes only."""
-    if measure.territories and not (layer.territories and layer.territories <= set(measure.territories)):
-        return False
-    if measure.kind != "blur_region":
-        return True
-    if lawful or measure.region is None:
-        return not lawful
-    box = Region(measure.region.x, measure.region.y, measure.region.w, measure.region.h)
-    return layer.region is not None and _inside(layer.region, box)
+def _taken(cuts: Iterable[_Cut], layer: Layer, *, lawful: bool = False) -> tuple[Span, ...]:
+    """Return where measures take a layer away; where erasing takes what infringes is told by `_erased`."""
+    reaching = [cut for cut in cuts if (lawful or cut.kind != "erase_music") and cut.reaches(layer, lawful=lawful)]
+    return union(span for cut in reaching for span in cut.spans)
 
 
-def _inside(region: Region, box: Region) -> bool:
-    (left, right, top, bottom), outer = _corners(region), _corners(box)
+def _erased(cuts: Iterable[_Cut], layer: Layer) -> tuple[Span, ...]:
+    """Return where erasing takes what infringes: where that was tried."""
+    if layer.modality != "music" or not layer.erasable:
+        return ()
+    return meet((span for cut in cuts if cut.kind == "erase_music" for span in cut.spans), layer.erasable)
+
+
+def _lost_s(lawful: Sequence[tuple[Span, float]], cuts: Sequence[Span]) -> float:
+    """Return the lawful seconds within the cuts, which are in order and don't overlap; each stretch with its share."""
+    ends = [cut.end_s for cut in cuts]
+    lost_s = 0.0
+    for span, share in lawful:
+        for cut in cuts[bisect_right(ends, span.start_s) :]:
+            if cut.start_s >= span.end_s:
+                break
+            lost_s += share * span.overlap_s(cut)
+    return lost_s
+
+
+def _inside(region: Region, box: tuple[float, float, float, float]) -> bool:
+    left, right, top, bottom = _corners(region)
     near = EPSILON_S
-    return left >= outer[0] - near and right <= outer[1] + near and top >= outer[2] - near and bottom <= outer[3] + near
+    return left >= box[0] - near and right <= box[1] + near and top >= box[2] - near and bottom <= box[3] + near
 
 
 def picture_layers(whole: Span, parts: Sequence[tuple[Span, Region | None]]) -> list[Layer]:
@@ -207,12 +241,20 @@ def minus(spans: Iterable[Span], taken: Iterable[Span]) -> tuple[Span, ...]:
     >>> minus([Span(0, 10)], [Span(2, 3), Span(9, 12)])
     (Span(start_s=0, end_s=2), Span(start_s=3, end_s=9))
     """
-    left = list(union(spans))
-    for cut in union(taken):
-        pieces = [(s.start_s, min(s.end_s, cut.start_s)) for s in left]
-        pieces += [(max(s.start_s, cut.end_s), s.end_s) for s in left]
-        left = [Span(start_s, end_s) for start_s, end_s in pieces if end_s > start_s]
-    return union(left)
+    cuts = union(taken)
+    ends = [cut.end_s for cut in cuts]
+    left = []
+    for span in union(spans):
+        start_s = span.start_s
+        for cut in cuts[bisect_right(ends, start_s) :]:
+            if cut.start_s >= span.end_s:
+                break
+            if cut.start_s > start_s:
+                left.append(Span(start_s, cut.start_s))
+            start_s = cut.end_s
+        if start_s < span.end_s:
+            left.append(Span(start_s, span.end_s))
+    return tuple(left)
 
 
 def meet(spans: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:

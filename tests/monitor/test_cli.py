@@ -369,6 +369,10 @@ def test_what_a_holder_asks_for_is_the_most_that_is_done(sources: Sources, tmp_p
         "Red Songs, 50% in DACH, by the policy lenient"
         in sordino("works", "show", work_id(tmp_path, "song"), "--home", tmp_path).stdout
     )
+    (tmp_path / "policies" / "own.toml").unlink()
+    examined = {line["check"]: line for line in sordino("doctor", "--home", tmp_path, "--json").lines}
+    assert not examined["holders' policies"]["ok"]
+    assert "works go by own, which isn't there" in examined["holders' policies"]["detail"]
 
 
 def test_a_policy_that_is_not_there_is_refused_when_a_work_is_registered(home: Path, sources: Sources) -> None:
