@@ -98,6 +98,17 @@ def test_restriction_is_what_is_left_where_the_platform_does_nothing_less() -> N
     assert "make the video unavailable in DE" in answer.statement
 
 
+def test_where_rights_end_at_a_border_the_audience_decides() -> None:
+    american = facts(replace(SONG, owners=(Ownership("Label A", 1.0, ("US",)),)))
+    for audience, expected in ({"US": 0.02}, "restrict_territory"), ({"US": 0.9}, "mute"), ({}, "review"):
+        policy = Policy(name="mine", version=1, audience=audience)
+        answer = ask(segment(), heard(20, 29), known=american, policy=policy)
+        assert kinds(answer) == [expected]
+        assert answer.automatic == (expected != "review")
+    [row] = [row for row in answer.rejected if row.measure.kind == "restrict_territory"]
+    assert (row.measure.territories, row.residual_s) == (("US",), 0)
+
+
 def test_a_failed_trial_is_told_with_its_figure() -> None:
     answer = ask(segment(), heard(20, 29), trials=NOT_TAKEN_OUT)
     assert done(answer) == MUTE_9
