@@ -23,6 +23,7 @@ import typer
 from kafka import KafkaAdminClient
 
 from sordino.monitor.cli import app
+from sordino.monitor.policy_files import load_any
 from sordino.monitor.settings import Settings
 from sordino.monitor.store.store import Store
 from sordino.monitor.watching import Kafka, parse
@@ -86,7 +87,7 @@ def of(language: str) -> list[Block]:
 
 
 def test_every_language_is_checked() -> None:
-    assert {block.language for block in BLOCKS} <= {"sh", "json", "python", "text"}
+    assert {block.language for block in BLOCKS} <= {"sh", "json", "python", "text", "toml"}
     assert len(HELP) >= len(COMMANDS)
 
 
@@ -130,12 +131,15 @@ def desk(media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(folder)
     work = work_id(home, "Blue Lantern")
     licence = sordino("licences", "add", work, "--account", "shop-9", "--json", "--home", home).line["licence_id"]
+    reference = sordino("works", "show", work, "--json", "--home", home).line["references"][0]["reference_id"]
     return Desk(
         folder,
         home,
         {
             "W1f0c6b2a9d3e4f58": work,
             "L9a3e0c1d2b4f5a67": str(licence),
+            "R9c1d2e3f4a5b6071": reference,
+            "1:20-1:35": "0:20-0:35",
             "/var/spool/streams": str(folder / "streams"),
             "/var/lib/sordino": str(home),
             "postgresql://sordino@db.example/sordino": f"sqlite:///{home}/sordino.db",
@@ -226,6 +230,12 @@ def test_commands_in_the_text_exist(path: Path) -> None:
                 assert importlib.util.find_spec(module) is not None, code
             case ["python", script, *_]:
                 assert (ROOT / script).is_file(), code
+
+
+@pytest.mark.parametrize("block", of("toml"), ids=str)
+def test_policies_are_policies(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "shown.toml").write_text(block.text)
+    assert load_any(str(tmp_path / "shown.toml"), tmp_path).version > 0
 
 
 # --- messages and Python ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from sordino.monitor import timeline
 from sordino.monitor.console import one_line
 from sordino.monitor.home import Home
 from sordino.monitor.recommend import recommend, wired
+from sordino.monitor.territories import named
 from sordino.monitor.wording import clock
 from sordino.pipelines.analyse import Report, analyse
 from sordino.pipelines.media import MediaError
@@ -92,9 +93,10 @@ def check(home: Home, path: Path, situation: Mapping[str, Any]) -> Checked:
         segment,
         report.matches,
         episodes,
-        home.store.facts_for({e.reference_id for e in episodes}),
+        home.store.facts_for({e.reference_id for e in episodes}, segment.account),
         home.policy,
         now=datetime.now(UTC),
+        holders=home.holders,
         tracks=report.tracks or frozenset(("audio", "video")),
         media_error=error,
     )
@@ -118,6 +120,7 @@ def in_short(recommendation: Recommendation) -> str:
     'allow'
     """
     measures = [
-        " ".join([m.kind, *(f"{clock(s.start_s)}-{clock(s.end_s)}" for s in m.spans)]) for m in recommendation.measures
+        " ".join([m.kind, *named(m.territories), *(f"{clock(s.start_s)}-{clock(s.end_s)}" for s in m.spans)])
+        for m in recommendation.measures
     ]
     return " + ".join(measures) + ("" if recommendation.automatic else " (needs a human)")

@@ -70,8 +70,19 @@ def _home(home: Home) -> Iterator[Finding]:
     free = shutil.disk_usage(home.settings.home).free
     yield Finding("disk", free > LOW_BYTES, f"{free / 1e9:.1f} GB free in {home.settings.home}")
     yield Finding("policy", True, home.policy.version_name)
+    yield _policies(home)
     prefixes = ", ".join(home.settings.media_prefixes) or "none: segments' media must be inline"
     yield Finding("media prefixes", True, prefixes)
+
+
+def _policies(home: Home) -> Finding:
+    """Name the rights holders' policies that works go by and that aren't there."""
+    works = list(home.store.works())
+    names = {owner.policy or work.policy for work in works for owner in work.owners} | {work.policy for work in works}
+    gone = sorted(name for name in names if name is not None and name not in home.holders)
+    there = f"of rights holders: {', '.join(sorted(home.holders))}"
+    lost = f"works go by {', '.join(gone)}, which isn't there: a human decides on their uses"
+    return Finding("holders' policies", not gone, lost if gone else there)
 
 
 def _chromaprint() -> str:

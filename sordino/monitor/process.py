@@ -66,7 +66,7 @@ def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home
     for _ in range(STALE_RETRIES):
         stream = home.store.stream(segment.stream_id)
         episodes = timeline.extend(home.store.episodes(segment.stream_id), segment, report.matches)
-        facts = home.store.facts_for({episode.reference_id for episode in episodes})
+        facts = home.store.facts_for({episode.reference_id for episode in episodes}, segment.account)
         recommendation = recommend(
             segment,
             report.matches,
@@ -74,6 +74,7 @@ def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home
             facts,
             home.policy,
             now=datetime.now(UTC),
+            holders=home.holders,
             tracks=report.tracks or frozenset(("audio", "video")),
             media_error=reason,
         )

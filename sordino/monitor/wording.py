@@ -43,7 +43,9 @@ def plain(text: str) -> str:
     return words if len(words) <= MOST_CHARS else words[: MOST_CHARS - 1] + "…"
 
 
-def listed(parts: Sequence[str], most: int = 5) -> str:
+def listed(
+    parts: Sequence[str], most: int = 5, *, comma: str = ", ", last: str = " and ", more: str = "{} more"
+) -> str:
     """
     Join words as a sentence does; what is over `most` is only counted.
 
@@ -52,5 +54,5 @@ def listed(parts: Sequence[str], most: int = 5) -> str:
     """
     shown = list(parts[:most])
     if len(parts) > most:
-        shown.append(f"{len(parts) - most} more")
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+        shown.append(more.format(len(parts) - most))
+    return last.join([comma.join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sordino.fingerprints.model import Match, Region, Span, Track
-from sordino.monitor.policy import Policy, load
+from sordino.monitor.policy import OFFERED, Policy
+from sordino.monitor.policy_files import load
 from sordino.monitor.recommend import recommend
 from sordino.monitor.timeline import extend
 from sordino.monitor.works import Facts, Licence, Ownership, Work
@@ -90,7 +91,13 @@ QUARTER = Region(0.5, 0.5, 0.5, 0.5)
             [seen(10, 16)], [], [("blank", [(10, 16)])], 0, 0, "“The Long Take” (Studio D) is seen", id="film"
         ),
         pytest.param(
-            [seen(10, 16, region=QUARTER)], [], [("blank", [(10, 16)])], 0, 4.5, "blank", id="film in a corner"
+            [seen(10, 16, region=QUARTER)],
+            [],
+            [("blur_region", [(10, 16)])],
+            0,
+            0,
+            "blur the copied part of the picture from 0:10 to 0:16",
+            id="film in a corner",
         ),
         pytest.param(
             [heard(20, 29), seen(10, 16)],
@@ -484,7 +491,7 @@ policies = st.builds(
     Policy,
     name=st.just("any"),
     version=st.just(1),
-    admissible=st.lists(st.sampled_from(["mute", "blank", "remove"]), unique=True).map(tuple),
+    admissible=st.lists(st.sampled_from(OFFERED), unique=True).map(tuple),
     tolerated_residual_s=st.sampled_from([0.0, 0.5, 5.0]),
     min_episode_s=st.sampled_from([0.0, 3.0]),
 )

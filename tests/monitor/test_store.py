@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sordino.monitor.feed import Feed, FeedSegment
 from sordino.monitor.store import Store, StoreError, Stream
-from sordino.monitor.works import Licence, Ownership, Reference, Work
+from sordino.monitor.works import Excluded, Licence, Ownership, Reference, Work
 from sordino.pipelines.messages import PictureRegion
 from tests.monitor import store_samples as samples
 
@@ -228,6 +228,56 @@ def test_facts_are_the_works_of_the_references_and_their_licences(store: Store) 
     assert facts.works == {"ref-1-a": samples.work("1"), "ref-3-b": samples.work("3")}
     assert [licence.licence_id for licence in facts.licences] == ["licence-1", "licence-3"]
     assert store.facts_for([]).works == {}
+
+
+def test_a_licence_for_a_catalogue_bears_on_all_works_of_its_holder(store: Store) -> None:
+    store.add_work(samples.work("1", holder="Blue"))
+    store.add_work(samples.work("2", holder="Red"))
+    of_blue, of_both = Licence("a", None, "shop", holder="Blue"), Licence("b", None, "shop", holder="Other")
+    of_one = samples.licence("1")
+    for licence in (of_blue, of_both, of_one):
+        store.add_licence(licence)
+    assert sorted(store.licences(), key=lambda licence: licence.licence_id) == [of_blue, of_both, of_one]
+    assert {licence.licence_id for licence in store.licences("work-1")} == {"a", "b", "licence-1"}
+    assert store.facts_for(["ref-2-a"]).licences == (of_both,)
+    store.withdraw_work("work-1")
+    assert {licence.licence_id for licence in store.licences()} == {"a", "b"}  # the catalogue's go on
+    store.remove_licence("b")
+    assert store.facts_for(["ref-2-a"]).licences == ()
+
+
+def test_groups_of_accounts(store: Store) -> None:
+    assert store.add_to_group("partners", ["shop-9", "shop-7"]) == ["shop-7", "shop-9"]
+    assert store.add_to_group("partners", ["shop-7", "shop-8"]) == ["shop-7", "shop-8", "shop-9"]
+    store.add_to_group("friends", ["shop-7"])
+    assert store.facts_for([], "shop-7").account_groups == {"partners", "friends"}
+    assert store.facts_for([], "shop-9").account_groups == {"partners"}
+    assert store.facts_for([]).account_groups == frozenset()
+    assert store.take_from_group("partners", ["shop-9"]) == ["shop-7", "shop-8"]
+    error = refused("not_found", store.take_from_group, "partners", ["shop-7", "shop-9"])
+    assert "shop-9" in str(error)
+    assert store.add_to_group("partners", []) == ["shop-7", "shop-8"]  # nothing was taken
+
+
+def test_owners_join_a_work(store: Store) -> None:
+    store.add_work(Work("w", "T", "film", (Ownership("A", 0.5),)))
+    joined = Ownership("B", 0.5, ("DE",), "strict")
+    assert store.add_owner("w", joined).owners == (Ownership("A", 0.5), joined)
+    assert store.work("w").owners == (Ownership("A", 0.5), joined)
+    refused("not_found", store.add_owner, "nobody", joined)
+    store.withdraw_work("w")
+    refused("not_found", store.add_owner, "w", joined)
+
+
+def test_stretches_of_a_reference_are_excluded_each_once(store: Store) -> None:
+    store.add_work(samples.work())
+    one, other = Excluded(10.0, 12.5, "a sample"), Excluded(1.0, 2.0)
+    for excluded in (one, other, one):
+        reference = store.exclude("ref-1-a", excluded)
+    assert reference.excluded == (one, other)
+    assert store.work("work-1").references[0] == reference
+    assert "181.2 s" in str(refused("invalid_value", store.exclude, "ref-1-a", Excluded(181.25, 190)))
+    refused("not_found", store.exclude, "ref-9", one)
 
 
 # Streams

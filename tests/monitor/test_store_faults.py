@@ -21,7 +21,7 @@ from alembic.migration import MigrationContext
 
 from sordino.monitor.store import Store, StoreError, tables
 from sordino.monitor.store.database import connect, migrate, writing
-from sordino.monitor.works import Reference
+from sordino.monitor.works import Licence, Ownership, Reference
 from sordino.pipelines.messages import Recommendation
 from tests.monitor import store_samples as samples
 from tests.postgres_server import fresh_database
@@ -69,6 +69,29 @@ def test_a_database_of_the_first_version_keeps_its_works(database_url: str) -> N
         assert store.reference_by_sha256("sha", "Blue Label") is not None
         foreign_keys = sa.inspect(store._engine).get_foreign_keys("references")
         assert [key["name"] for key in foreign_keys] == ["fk_references_work_id"]
+
+
+def test_a_database_of_the_second_version_keeps_its_licences(database_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "sordino/monitor/store/migrations"))
+    engine = connect(database_url)
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        works = "INSERT INTO works (work_id, title, kind, registered) VALUES ('w', 'T', 'film', '2026-03-29 12:00:00')"
+        connection.execute(sa.text(works.replace(":", "\\:")))
+        connection.execute(sa.text("INSERT INTO owners VALUES ('w', 0, 'Blue Label', 1.0, '[]')"))
+        licence = "VALUES ('l', 'w', 'Shop', '[\"shop-1\"]', '[]', NULL, NULL, TRUE, NULL)"
+        connection.execute(sa.text(f"INSERT INTO licences {licence}"))
+    engine.dispose()
+    with Store.open(database_url) as store:
+        assert store.work("w").owners == (Ownership("Blue Label"),)
+        assert not store.work("w").public_domain
+        assert store.licences() == [Licence("l", "w", "Shop", ("shop-1",))]
+        store.add_licence(Licence("all", None, "Shop", holder="Blue Label"))
+        assert [licence.licence_id for licence in store.licences("w")] == ["all", "l"]
+        foreign_keys = sa.inspect(store._engine).get_foreign_keys("licences")
+        assert [key["name"] for key in foreign_keys] == ["fk_licences_work_id"]
 
 
 def test_opening_again_keeps_what_is_there(database_url: str) -> None:

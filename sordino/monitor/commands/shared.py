@@ -1,5 +1,6 @@
 """What the commands have in common: options, the home folder, a turn for every file."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from sordino.monitor.console import Output, tracked
 from sordino.monitor.home import Home, opened
 from sordino.monitor.registration import Ineligible
 from sordino.monitor.store.errors import StoreError
+from sordino.monitor.territories import expanded, packaged
 from sordino.monitor.works import InvalidWork, parse_territory
 from sordino.pipelines.media import MediaError
 from sordino.pipelines.sources import MEDIA
@@ -58,8 +60,29 @@ def situation(account: str | None, territory: str | None, commercial: bool) -> d
 
 
 def territories(typed: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the codes of repeated or comma-separated options; raises ValueError."""
-    return tuple(parse_territory(code) for one in typed or () for code in one.split(","))
+    """Return the codes of repeated or comma-separated options, groups written out; raises ValueError."""
+    names = [name for one in typed or () for name in one.split(",")]
+    codes = (sorted(expanded([name], packaged())) for name in names)
+    return tuple(dict.fromkeys(code for group in codes for code in group))
+
+
+def stretch(typed: str) -> tuple[float, float]:
+    """
+    Return a stretch of time in seconds; raises ValueError.
+
+    >>> stretch("1:20-1:35.5")
+    (80.0, 95.5)
+    """
+    start, dash, end = typed.partition("-")
+    if not dash:
+        raise ValueError(f"{typed!r} is no stretch of time: expected START-END, such as 1:20-1:35.5 or 80-95.5")
+    return _seconds(start), _seconds(end)
+
+
+def _seconds(typed: str) -> float:
+    if not re.fullmatch(r"(\d{1,9}:)?(\d{1,9}:)?\d{1,9}(\.\d{1,9})?", typed.strip()):
+        raise ValueError(f"{typed!r} is no time: expected seconds, m:ss or h:mm:ss")
+    return sum(float(part) * 60.0**place for place, part in enumerate(reversed(typed.strip().split(":"))))
 
 
 def each_file(paths: Sequence[Path], output: Output, doing: str, work: Callable[[Path], None]) -> None:

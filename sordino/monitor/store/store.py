@@ -10,7 +10,7 @@ from sordino.monitor.store import feeds, registry, streams
 from sordino.monitor.store.database import connect, migrate, reading, writing
 from sordino.monitor.store.streams import Stream
 from sordino.monitor.timeline import Episode
-from sordino.monitor.works import Facts, Licence, Reference, Work
+from sordino.monitor.works import Excluded, Facts, Licence, Ownership, Reference, Work
 from sordino.pipelines.messages import Match, Recommendation, Segment
 
 
@@ -108,7 +108,7 @@ class Store:
             registry.add_licence(connection, licence)
 
     def licences(self, work_id: str | None = None) -> list[Licence]:
-        """Return the licences, expired ones too, of one work or of all."""
+        """Return the licences, expired ones too: all, or those for one work and for its holders' catalogues."""
         with reading(self._engine) as connection:
             return registry.read_licences(connection, None if work_id is None else [work_id])
 
@@ -117,10 +117,36 @@ class Store:
         with writing(self._engine) as connection:
             registry.remove_licence(connection, licence_id)
 
-    def facts_for(self, reference_ids: Iterable[str]) -> Facts:
-        """Return the works of these references (withdrawn ones left out) and their licences."""
+    def facts_for(self, reference_ids: Iterable[str], account: str | None = None) -> Facts:
+        """Return the works of these references (withdrawn ones left out), their licences, and the account's groups."""
         with reading(self._engine) as connection:
-            return registry.facts_for(connection, reference_ids)
+            return registry.facts_for(connection, reference_ids, account)
+
+    def add_to_group(self, name: str, accounts: Iterable[str]) -> list[str]:
+        """Add accounts to a group of accounts, and return all that are in it."""
+        with writing(self._engine) as connection:
+            registry.add_to_group(connection, name, accounts)
+            return registry.group(connection, name)
+
+    def take_from_group(self, name: str, accounts: Iterable[str]) -> list[str]:
+        """Take accounts out of a group and return those that are left; StoreError `not_found`."""
+        with writing(self._engine) as connection:
+            registry.take_from_group(connection, name, accounts)
+            return registry.group(connection, name)
+
+    def add_owner(self, work_id: str, owner: Ownership) -> Work:
+        """Add an owner to a work and return the work; StoreError `not_found`, for a withdrawn work too."""
+        with writing(self._engine) as connection:
+            return registry.add_owner(connection, work_id, owner)
+
+    def exclude(self, reference_id: str, excluded: Excluded) -> Reference:
+        """
+        Exclude a stretch of a reference from claims, and return the reference.
+
+        StoreError `not_found`, `invalid_value` for a stretch after its end.
+        """
+        with writing(self._engine) as connection:
+            return registry.exclude(connection, reference_id, excluded)
 
     # Live feeds
 
