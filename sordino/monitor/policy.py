@@ -6,7 +6,7 @@ import tomllib
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -14,6 +14,9 @@ from sordino.pipelines.messages import MeasureKind, Segment
 
 # The kinds that the product can weigh and render so far; a policy that names another is refused, not half obeyed.
 OFFERED: frozenset[MeasureKind] = frozenset({"mute", "blank", "remove"})
+
+Rung = Literal["warn_live", "mute_live", "slate_live", "interrupt_live"]
+RUNGS: tuple[Rung, ...] = get_args(Rung)  # of the live ladder, from the least to the most intrusive
 
 MAX_POLICY_BYTES = 1 << 16
 
@@ -37,6 +40,37 @@ class Deadlines(_Frozen):
     live_h: Annotated[float, Field(gt=0, le=8784)] = 1.0
 
 
+LiveSeconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class LiveRules(_Frozen):
+    """When a live stream climbs from rung to rung, and down again; no rungs: it is never told anything."""
+
+    rungs: tuple[Rung, ...] = RUNGS
+    grace_s: LiveSeconds = 15.0
+    mute_after_s: LiveSeconds = 5.0
+    slate_after_s: LiveSeconds = 30.0
+    interrupt_after_s: LiveSeconds = 60.0
+    cool_down_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+    @field_validator("rungs")
+    @classmethod
+    def _warned_first(cls, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
+        if rungs and "warn_live" not in rungs:
+            raise ValueError("warn_live has to be among them, as nothing is taken away without a warning")
+        return tuple(rung for rung in RUNGS if rung in rungs)
+
+
+Quota = Annotated[int, Field(gt=0, lt=2**31, strict=True)]
+
+
+class BrakeRules(_Frozen):
+    """How many answers a UTC day may be acted on without a human, for one rights holder and for one reference."""
+
+    per_holder_a_day: Quota = 100_000
+    per_reference_a_day: Quota = 10_000
+
+
 class Policy(_Frozen):
     """A policy pack; `docs/policy.md` says what each figure does."""
 
@@ -50,6 +84,8 @@ class Policy(_Frozen):
     automatic_log10_false_positive: Annotated[float, Field(le=0)] = -4.0
     conflict_overlap: Annotated[float, Field(gt=0, le=1)] = 0.5
     deadlines: Deadlines = Deadlines()
+    live: LiveRules = LiveRules()
+    brakes: BrakeRules = BrakeRules()
 
     @field_validator("admissible")
     @classmethod

@@ -85,6 +85,7 @@ def recommend(
     duration_s: float | None = None,
     tracks: Collection[Track] = BOTH_TRACKS,
     media_error: tuple[str, str] | None = None,
+    brakes: Sequence[str] = (),
     supersedes: str | None = None,
 ) -> Recommendation:
     """
@@ -92,20 +93,18 @@ def recommend(
 
     `matches` are the segment's, counted from its start; `episodes` are the stream's, these matches included (see
     `timeline.extend`; ValueError where they aren't). `duration_s` and `tracks` are what the media turned out to have
-    (None: what the segment says), `media_error` (code, message) is why it couldn't be decoded. The same arguments give
-    the same answer, its id included; an answer that `supersedes` another has an id of its own.
+    (None: what the segment says), `media_error` (code, message) is why it couldn't be decoded. `brakes` are the
+    reasons, in words, why a measure needs a human though nothing about it is in doubt. The same arguments give the same
+    answer, its id included; an answer that `supersedes` another has an id of its own.
     """
     now = licensing.as_utc(now)
     if duration_s is not None:
         segment = segment.model_copy(update={"duration_s": duration_s})
-    here = _here(segment, matches, episodes)
-    work_ids = {facts.works[episode.reference_id].work_id for episode in here if episode.reference_id in facts.works}
-    licences = licensing.check(segment, work_ids, facts, now)
-    findings = judge(here, segment, facts, licences, policy)
+    licences, findings = uses(segment, matches, episodes, facts, policy, now)
     case = _weigh(segment, findings, policy, {*tracks, *(match.track for match in matches)})
     infringing = [finding.episode.reference_id for finding in case.infringing]
     undecidable = _undecidable(media_error) + overrun(matches, segment, infringing)
-    answer = _answer(case, undecidable, doubts(findings, segment, policy), policy.deadline(segment, now))
+    answer = _answer(case, undecidable, doubts(findings, segment, policy), policy.deadline(segment, now), brakes)
     return Recommendation(
         recommendation_id=_identity(segment, policy, supersedes),
         stream_id=segment.stream_id,
@@ -127,6 +126,21 @@ def recommend(
     )
 
 
+def uses(
+    segment: Segment,
+    matches: Sequence[Match],
+    episodes: Iterable[Episode],
+    facts: Facts,
+    policy: Policy,
+    now: datetime,
+) -> tuple[tuple[messages.LicenceChecked, ...], tuple[Finding, ...]]:
+    """Return the licences looked up, and what is thought of each episode that bears on the segment."""
+    here = _here(segment, matches, episodes)
+    work_ids = {facts.works[episode.reference_id].work_id for episode in here if episode.reference_id in facts.works}
+    licences = licensing.check(segment, work_ids, facts, now)
+    return licences, judge(here, segment, facts, licences, policy)
+
+
 def _weigh(segment: Segment, findings: tuple[Finding, ...], policy: Policy, tracks: Collection[Track]) -> _Case:
     whole = Span(segment.start_s, segment.start_s + segment.duration_s)
     tolerated_s = policy.tolerated_s(segment.duration_s)
@@ -137,7 +151,9 @@ def _weigh(segment: Segment, findings: tuple[Finding, ...], policy: Policy, trac
     return _Case(findings, options, best, tolerated_s, Subject(_name(segment, tracks), whole))
 
 
-def _answer(case: _Case, undecidable: list[str], doubts: list[str], deadline: datetime) -> _Answer:
+def _answer(
+    case: _Case, undecidable: list[str], doubts: list[str], deadline: datetime, brakes: Sequence[str]
+) -> _Answer:
     """Choose. `undecidable` stands even against allowing; `doubts` only against acting without a human."""
     if not undecidable and (not case.infringing or (case.best is not None and case.best.allows)):
         return _allow(case)
@@ -145,7 +161,7 @@ def _answer(case: _Case, undecidable: list[str], doubts: list[str], deadline: da
         insufficient = ["no measure that this policy admits is enough"] if case.options and case.best is None else []
         spans = () if undecidable else union(finding.part for finding in case.infringing)
         return _review(case, undecidable + doubts + insufficient, spans or (case.subject.whole,), deadline)
-    return _act(case, case.best)
+    return _act(case, case.best, brakes)
 
 
 def _allow(case: _Case) -> _Answer:
@@ -159,15 +175,15 @@ def _allow(case: _Case) -> _Answer:
     )
 
 
-def _act(case: _Case, chosen: Weighed) -> _Answer:
+def _act(case: _Case, chosen: Weighed, brakes: Sequence[str]) -> _Answer:
     rejected = case.rejected(chosen)
     return _Answer(
         measures=chosen.measures,
         residual_s=chosen.residual_s,
         collateral_s=chosen.collateral_s,
-        automatic=chosen.reversible,
+        automatic=chosen.reversible and not brakes,
         rejected=rejected,
-        statement=statements.measured(case.findings, chosen, rejected, case.subject),
+        statement=statements.measured(case.findings, chosen, rejected, case.subject, brakes),
     )
 
 

@@ -119,17 +119,26 @@ def allowed(findings: Sequence[Finding], residual_s: float, tolerated_s: float, 
     return " ".join([*found(findings), f"{recommended}."])
 
 
-def measured(findings: Sequence[Finding], chosen: Weighed, rejected: Sequence[Rejected], subject: Subject) -> str:
+def measured(
+    findings: Sequence[Finding],
+    chosen: Weighed,
+    rejected: Sequence[Rejected],
+    subject: Subject,
+    brakes: Sequence[str] = (),
+) -> str:
     """State a recommendation to act: why nothing smaller, why nothing larger, and whether a human is needed."""
-    human = (
-        "It can be undone and may be applied without a human."
-        if chosen.reversible
-        else "It can't be undone, so a human has to confirm it."
-    )
     smaller = [row.why for row in rejected if row.measure.kind == "allow"]
     larger = [row.why for row in rejected if row.residual_s <= chosen.residual_s][-1:]
     recommended = f"Recommended: {subject.order(chosen.measures)}."
-    return " ".join([*found(findings), recommended, *smaller, *larger, *_assumed(chosen), human])
+    return " ".join([*found(findings), recommended, *smaller, *larger, *_assumed(chosen), _human(chosen, brakes)])
+
+
+def _human(chosen: Weighed, brakes: Sequence[str]) -> str:
+    if not chosen.reversible:
+        return "It can't be undone, so a human has to confirm it."
+    if brakes:
+        return f"It can be undone, but a human has to confirm it, because {'; '.join(brakes[:MOST_NAMED])}."
+    return "It can be undone and may be applied without a human."
 
 
 def _assumed(option: Weighed) -> list[str]:
