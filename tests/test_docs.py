@@ -24,11 +24,13 @@ from kafka import KafkaAdminClient
 
 from sordino.monitor.cli import app
 from sordino.monitor.settings import Settings
+from sordino.monitor.store.effects import Effects
 from sordino.monitor.store.store import Store
 from sordino.monitor.watching import Kafka, parse
 from sordino.pipelines.messages import RECOMMENDATIONS, SEGMENTS, DeadLetter, Match, Message, Recommendation, Segment
 from sordino.pipelines.wire import decode_segment
 from tests import synth
+from tests.monitor import store_samples as samples
 from tests.sample_home import Sources, part, sordino, under, work_id
 
 ROOT = Path(__file__).parents[1]
@@ -130,12 +132,18 @@ def desk(media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(folder)
     work = work_id(home, "Blue Lantern")
     licence = sordino("licences", "add", work, "--account", "shop-9", "--json", "--home", home).line["licence_id"]
+    with Store.open(f"sqlite:///{home}/sordino.db") as store:
+        (reference,) = (r.reference_id for r in store.references() if r.work_id != work)
+        quarantine = samples.case(reference_id=reference, work_id=work_id(home, "Paper Boats"))
+        effects = Effects(samples.NOON, cases=(quarantine,))
+        store.save(samples.segment(), [], [], samples.recommendation(), changes=effects)
     return Desk(
         folder,
         home,
         {
             "W1f0c6b2a9d3e4f58": work,
             "L9a3e0c1d2b4f5a67": str(licence),
+            "R7d2c9e1f0a3b4c5d": reference,
             "/var/spool/streams": str(folder / "streams"),
             "/var/lib/sordino": str(home),
             "postgresql://sordino@db.example/sordino": f"sqlite:///{home}/sordino.db",

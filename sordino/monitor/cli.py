@@ -6,7 +6,7 @@ import typer
 
 import sordino
 from sordino.fingerprints.catalogue import CatalogueError
-from sordino.monitor.commands import licences, live, media, running, works
+from sordino.monitor.commands import licences, live, media, quarantine, running, works
 from sordino.monitor.console import OutputLost, fail, give_up_output, log_to_stderr, take_any_text
 from sordino.monitor.policy import PolicyError
 from sordino.monitor.settings import SettingsError
@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 works.app.command()(live.hot)
 works.app.command()(live.follow)
+works.app.command()(quarantine.release)
+works.app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(works.app, name="works")
 app.add_typer(licences.app, name="licences")
 for command in (media.match, media.check, running.monitor, running.doctor, running.demo):

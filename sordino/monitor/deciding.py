@@ -1,0 +1,82 @@
+"""What is answered to a segment: recommended, held back by the brakes, and led up the live ladder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from prometheus_client import Counter
+
+from sordino.monitor import brakes, ladder
+from sordino.monitor.brakes import Stop
+from sordino.monitor.cases import Subject
+from sordino.monitor.home import Home
+from sordino.monitor.ladder import Ladder
+from sordino.monitor.policy import RUNGS
+from sordino.monitor.recommend import recommend, uses
+from sordino.monitor.store.effects import Effects
+from sordino.monitor.timeline import Episode
+from sordino.pipelines.analyse import Report
+from sordino.pipelines.consume import Reason
+from sordino.pipelines.messages import Recommendation, Segment
+
+LIVE_MEASURES_TOTAL = Counter("sordino_live_measures_total", "What live streams were asked for", ["kind"])
+BRAKED_TOTAL = Counter("sordino_braked_total", "Answers that a brake left to a human", ["brake"])
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer, what is to be stored with it, and the brakes that held it back."""
+
+    answer: Recommendation
+    effects: Effects
+    stops: Sequence[Stop] = ()
+
+    def count(self) -> None:
+        """Tell Prometheus."""
+        for measure in self.answer.measures:
+            if measure.kind in RUNGS:
+                LIVE_MEASURES_TOTAL.labels(measure.kind).inc()
+        for brake in {stop.opens or "quarantine" for stop in self.stops}:
+            BRAKED_TOTAL.labels(brake).inc()
+
+
+def decide(
+    segment: Segment, report: Report, reason: Reason | None, episodes: Sequence[Episode], home: Home, now: datetime
+) -> Decision:
+    """
+    Decide on a segment as the store is now; nothing is written.
+
+    `episodes` are the stream's, this segment's matches included; `reason` is why its media can't be read.
+    """
+    policy = home.policy
+    facts = home.store.facts_for({episode.reference_id for episode in episodes})
+    _, found = uses(segment, report.matches, episodes, facts, policy, now)
+    counted = brakes.subjects(found, segment.territory)
+    stops = brakes.stops(counted, home.store.usage(now, counted), policy.brakes)
+    answering = partial(
+        recommend,
+        segment,
+        report.matches,
+        episodes,
+        facts,
+        policy,
+        now=now,
+        tracks=report.tracks or frozenset(("audio", "video")),
+        media_error=reason,
+    )
+    answer = answering(brakes=[stop.why for stop in stops])
+    stops = stops if brakes.acts(answer.measures) else ()
+    stands: Ladder | None = None
+    if segment.live and policy.live.rungs:
+        before, shown = home.store.ladder(segment.stream_id), ladder.seen(segment, answer, found)
+        stands = ladder.step(before, shown, policy.live)
+        asked = ladder.asked(before, stands, shown, policy.live, now)
+        if any(measure.kind == "interrupt_live" for measure in asked):
+            answer = answering(brakes=[ladder.INTERRUPTING])
+        answer = ladder.told(answer, asked)
+    spends: dict[Subject, int] = {}
+    if answer.automatic and brakes.acts(answer.measures):
+        spends = {subject: brakes.quota(subject, policy.brakes) for subject in sorted(counted)}
+    cases = tuple(case for stop in stops if (case := stop.case(now)))
+    return Decision(answer, Effects(now, stands, spends, cases), stops)
