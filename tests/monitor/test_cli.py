@@ -12,7 +12,10 @@ import pytest
 import typer
 
 from sordino.monitor.cli import app
+from sordino.monitor.store import Store
+from sordino.monitor.store.effects import Effects
 from tests import synth
+from tests.monitor import store_samples as samples
 from tests.sample_home import HOLDER, Sources, sordino, work_id
 
 MATCH = {
@@ -280,6 +283,33 @@ def test_licences_are_added_listed_and_removed(home: Path) -> None:
     assert sordino("licences", "remove", added["licence_id"], "--home", home, "--json").line == added
     assert sordino("licences", "list", "--home", home, "--json").lines == [other]
     assert sordino("licences", "remove", added["licence_id"], "--home", home).status == 4
+
+
+# --- quarantine ------------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_in_quarantine_is_listed_and_released(home: Path, sources: Sources) -> None:
+    song = sordino("works", "show", work_id(home, "song"), "--home", home, "--json").line
+    (reference,) = (reference["reference_id"] for reference in song["references"])
+    assert sordino("works", "quarantine", "list", "--home", home, "--json").lines == []
+    quarantine = samples.case(reference_id=reference, work_id=song["work_id"])
+    with Store.open(f"sqlite:///{home}/sordino.db") as store:
+        changes = Effects(samples.NOON, cases=(quarantine,))
+        store.save(samples.segment(), [], [], samples.recommendation(), changes=changes)
+    held = sordino("check", sources.clip, "--home", home, "--json").line["recommendation"]
+    assert (held["automatic"], [measure["kind"] for measure in held["measures"]]) == (False, ["mute"])
+
+    listed = sordino("works", "quarantine", "list", "--home", home, "--json").line
+    assert (listed["reference_id"], listed["work_id"], listed["title"]) == (reference, song["work_id"], "song")
+    assert (listed["case_id"], listed["why"], listed["closed"]) == (quarantine.case_id, quarantine.why, None)
+    assert f"{reference}  2026-03-29 12:00 UTC  song" in sordino("works", "quarantine", "list", "--home", home).stdout
+    released = sordino("works", "release", reference, "--home", home, "--json").line
+    assert released["closed"] is not None
+    assert {**released, "closed": None} == listed
+    again = sordino("works", "release", reference, "--home", home)
+    assert (again.status, again.stdout) == (4, "")
+    assert again.stderr.splitlines() == [f"sordino: there is no open quarantine of reference {reference}"]
+    assert sordino("check", sources.clip, "--home", home, "--json").line["recommendation"]["automatic"]
 
 
 # --- match -----------------------------------------------------------------------------------------------------------
