@@ -159,8 +159,8 @@ def asked(before: Ladder, after: Ladder, seen: Seen, rules: LiveRules, now: date
     Return what the stream is asked for from the segment's end on; nothing unless the segment infringes.
 
     A warning and the question to interrupt are asked once, when their rung is reached. What mutes or hides lasts for
-    `cool_down_s` and is asked for again by each segment that infringes, so it ends by itself when the stream obeys, or
-    when nothing is known of it any more.
+    `hold_s` and is asked for again by each segment that infringes, so it ends by itself when the stream obeys, or when
+    nothing is known of it any more.
     """
     if after.sequence == before.sequence or seen.ended or not seen.infringes or after.rung is None:
         return ()
@@ -168,7 +168,7 @@ def asked(before: Ladder, after: Ladder, seen: Seen, rules: LiveRules, now: date
     if after.rung == "warn_live":
         return (_from_now("warn_live", rules.grace_s, seen, now),) if reached else ()
     holding = _holding(after.rung, seen, rules)
-    held = (_from_now(holding, rules.cool_down_s, seen, now),) if holding else ()
+    held = (_from_now(holding, rules.hold_s, seen, now),) if holding else ()
     if after.rung == "interrupt_live" and reached:
         return (Measure(kind="interrupt_live"), *held)
     return held
@@ -193,7 +193,7 @@ def told(answer: Recommendation, asked: Sequence[Measure]) -> Recommendation:
     """Return the answer with what the live stream is asked for, which goes before what is done to the recording."""
     if not asked:
         return answer
-    statement = " ".join([answer.statement, *(said(measure) for measure in asked)])
+    statement = " ".join([answer.statement, "That is for the recording.", *(said(measure) for measure in asked)])
     return answer.model_copy(update={"measures": (*asked, *answer.measures), "statement": statement})
 
 

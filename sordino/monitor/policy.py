@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sordino.pipelines.messages import MeasureKind, Segment
 
@@ -51,7 +51,14 @@ class LiveRules(_Frozen):
     mute_after_s: LiveSeconds = 5.0
     slate_after_s: LiveSeconds = 30.0
     interrupt_after_s: LiveSeconds = 60.0
+    hold_s: LiveSeconds = 30.0
     cool_down_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+    @model_validator(mode="after")
+    def _remembered(self) -> "LiveRules":
+        if self.cool_down_s < self.hold_s:
+            raise ValueError("cool_down_s is less than hold_s, so a rung would be forgotten while its measure lasts")
+        return self
 
     @field_validator("rungs")
     @classmethod

@@ -20,7 +20,7 @@ from tests.monitor import test_recommend as media
 from tests.monitor.test_recommend import facts, heard, licence
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
-RULES = LiveRules(grace_s=10, mute_after_s=10, slate_after_s=20, interrupt_after_s=30, cool_down_s=20)
+RULES = LiveRules(grace_s=10, mute_after_s=10, slate_after_s=20, interrupt_after_s=30, hold_s=15, cool_down_s=20)
 LENGTH_S = 10.0
 
 
@@ -142,8 +142,8 @@ def test_measures_say_from_when_and_until_when() -> None:
     segments = stream("MMM")
     before = stands(segments[:2])
     (mute,) = asked(before, stands(segments), segments[2], RULES, NOW)
-    assert [(span.start_s, span.end_s) for span in mute.spans] == [(30.0, 50.0)]
-    assert mute.expires == NOW + timedelta(seconds=20)
+    assert [(span.start_s, span.end_s) for span in mute.spans] == [(30.0, 45.0)]
+    assert mute.expires == NOW + timedelta(seconds=15)
     (warning,) = asked(Ladder(), stands(segments[:1]), segments[0], RULES, NOW)
     assert [(span.start_s, span.end_s) for span in warning.spans] == [(10.0, 20.0)]
     assert "who has 10.0 s from 0:10 on" in said(warning)
@@ -222,6 +222,7 @@ rules = st.builds(
     mute_after_s=st.floats(0, 60),
     slate_after_s=st.floats(0, 60),
     interrupt_after_s=st.floats(0, 60),
+    hold_s=st.just(1.0),
     cool_down_s=st.floats(1, 60),
 )
 

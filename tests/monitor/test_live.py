@@ -20,7 +20,7 @@ from sordino.pipelines.messages import Media, Recommendation, Segment
 from tests import synth
 from tests.sample_home import Sources
 
-RULES = LiveRules(grace_s=0, mute_after_s=5, slate_after_s=15, interrupt_after_s=5, cool_down_s=20)
+RULES = LiveRules(grace_s=0, mute_after_s=5, slate_after_s=15, interrupt_after_s=5, hold_s=15, cool_down_s=20)
 
 
 @pytest.fixture
@@ -53,18 +53,18 @@ def test_a_song_that_goes_on_is_warned_of_and_then_muted(monitor: Home, sources:
     answers = [answer(monitor, sources, number) for number in range(3)]
     assert [kinds(a) for a in answers] == [["warn_live", "mute"], ["mute_live", "mute"], ["mute_live", "mute"]]
     assert all(a.automatic and a.deadline is None for a in answers)
-    assert [(span.start_s, span.end_s) for span in answers[1].measures[0].spans] == [(20.0, 40.0)]
+    assert [(span.start_s, span.end_s) for span in answers[1].measures[0].spans] == [(20.0, 35.0)]
     expires = answers[2].measures[0].expires
     assert expires is not None
-    assert timedelta(0) < expires - datetime.now(UTC) < timedelta(seconds=20)
-    assert "Live: warn the host, who has 0.0 s from 0:10 on" in answers[0].statement
-    assert "Live: mute the stream from 0:20 on, for 20.0 s" in answers[1].statement
+    assert timedelta(0) < expires - datetime.now(UTC) < timedelta(seconds=15)
+    assert "That is for the recording. Live: warn the host, who has 0.0 s from 0:10 on" in answers[0].statement
+    assert "Live: mute the stream from 0:20 on, for 15.0 s" in answers[1].statement
     assert REGISTRY.get_sample_value("sordino_live_measures_total", {"kind": "mute_live"}) == before + 2
     assert monitor.store.recommendations("live") == answers[::-1]
 
 
 def test_asking_to_interrupt_needs_a_human_and_the_slate_goes_on(monitor: Home, sources: Sources) -> None:
-    rules = LiveRules(rungs=("warn_live", "slate_live", "interrupt_live"), grace_s=0, slate_after_s=5, cool_down_s=20)
+    rules = LiveRules(rungs=("warn_live", "slate_live", "interrupt_live"), grace_s=0, slate_after_s=5)
     hasty = replace(monitor, policy=monitor.policy.model_copy(update={"live": rules}))
     answers = [answer(hasty, sources, number) for number in range(2)]
     rules = rules.model_copy(update={"interrupt_after_s": 5.0})

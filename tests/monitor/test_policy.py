@@ -53,6 +53,7 @@ def test_rungs_are_in_order_whatever_order_they_are_named_in(tmp_path: Path) -> 
         pytest.param(GOOD + "[live]\nslate = 1", "policy_invalid", "live.slate: there is no such", id="live, unknown"),
         pytest.param(GOOD + "[live]\ngrace_s = -1", "policy_invalid", "live.grace_s", id="live, negative"),
         pytest.param(GOOD + "[live]\ncool_down_s = 0", "policy_invalid", "live.cool_down_s", id="live, never down"),
+        pytest.param(GOOD + "[live]\nhold_s = 61", "policy_invalid", "live: cool_down_s is less", id="live, forgotten"),
         pytest.param(GOOD + '[live]\nrungs = ["mute"]', "policy_invalid", "live.rungs.0", id="live, no rung"),
         pytest.param(
             GOOD + '[live]\nrungs = ["mute_live"]', "policy_invalid", "live.rungs: warn_live has to be", id="unwarned"
