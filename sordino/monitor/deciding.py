@@ -9,8 +9,8 @@ from prometheus_client import Counter
 
 from sordino.monitor import brakes, ladder
 from sordino.monitor.brakes import Stop
-from sordino.monitor.cases import Subject
 from sordino.monitor.home import Home
+from sordino.monitor.judging import Finding
 from sordino.monitor.ladder import Ladder
 from sordino.monitor.policy import RUNGS
 from sordino.monitor.recommend import recommend, uses
@@ -18,7 +18,7 @@ from sordino.monitor.store.effects import Effects
 from sordino.monitor.timeline import Episode
 from sordino.pipelines.analyse import Report
 from sordino.pipelines.consume import Reason
-from sordino.pipelines.messages import Recommendation, Segment
+from sordino.pipelines.messages import Measure, Recommendation, Segment
 
 LIVE_MEASURES_TOTAL = Counter("sordino_live_measures_total", "What live streams were asked for", ["kind"])
 BRAKED_TOTAL = Counter("sordino_braked_total", "Answers that a brake left to a human", ["brake"])
@@ -66,17 +66,27 @@ def decide(
         media_error=reason,
     )
     answer = answering(brakes=[stop.why for stop in stops])
+    stands, asked = _led(segment, answer, found, home, now)
+    if any(measure.kind == "interrupt_live" for measure in asked):
+        answer = answering(brakes=[ladder.INTERRUPTING])
     stops = stops if brakes.acts(answer.measures) else ()
-    stands: Ladder | None = None
-    if segment.live and policy.live.rungs:
-        before, shown = home.store.ladder(segment.stream_id), ladder.seen(segment, answer, found)
-        stands = ladder.step(before, shown, policy.live)
-        asked = ladder.asked(before, stands, shown, policy.live, now)
-        if any(measure.kind == "interrupt_live" for measure in asked):
-            answer = answering(brakes=[ladder.INTERRUPTING])
-        answer = ladder.told(answer, asked)
-    spends: dict[Subject, int] = {}
-    if answer.automatic and brakes.acts(answer.measures):
-        spends = {subject: brakes.quota(subject, policy.brakes) for subject in sorted(counted)}
-    cases = tuple(case for stop in stops if (case := stop.case(now)))
-    return Decision(answer, Effects(now, stands, spends, cases), stops)
+    automatic = answer.automatic and brakes.acts(answer.measures)
+    effects = Effects(
+        now,
+        ladder=stands,
+        spends={subject: brakes.quota(subject, policy.brakes) for subject in counted} if automatic else {},
+        cases=tuple(case for stop in stops if (case := stop.case(now))),
+    )
+    return Decision(ladder.told(answer, asked), effects, stops)
+
+
+def _led(
+    segment: Segment, answer: Recommendation, found: Sequence[Finding], home: Home, now: datetime
+) -> tuple[Ladder | None, Sequence[Measure]]:
+    """Return where a live stream stands after this segment, and what it is asked for."""
+    rules = home.policy.live
+    if not (segment.live and rules.rungs):
+        return None, ()
+    before, seen = home.store.ladder(segment.stream_id), ladder.seen(segment, answer, found)
+    after = ladder.step(before, seen, rules)
+    return after, ladder.asked(before, after, seen, rules, now)

@@ -162,7 +162,7 @@ def asked(before: Ladder, after: Ladder, seen: Seen, rules: LiveRules, now: date
     `hold_s` and is asked for again by each segment that infringes, so it ends by itself when the stream obeys, or when
     nothing is known of it any more.
     """
-    if after.sequence == before.sequence or seen.ended or not seen.infringes or after.rung is None:
+    if after.sequence == before.sequence or not seen.infringes or after.rung is None:
         return ()
     reached = after.rung != before.rung
     if after.rung == "warn_live":

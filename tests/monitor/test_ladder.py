@@ -62,6 +62,8 @@ def in_short(told: Sequence[Sequence[str]]) -> str:
 
 WITHOUT_MUTE = RULES.model_copy(update={"rungs": ("warn_live", "slate_live", "interrupt_live")})
 WITHOUT_SLATE = RULES.model_copy(update={"rungs": ("warn_live", "mute_live")})
+LATE_MUTING = RULES.model_copy(update={"mute_after_s": 30.0, "slate_after_s": 10.0})
+AT_ONCE = LiveRules(grace_s=10, mute_after_s=0, slate_after_s=0, interrupt_after_s=0)
 WARNING_ONLY = RULES.model_copy(update={"rungs": ("warn_live",)})
 
 
@@ -83,7 +85,7 @@ WARNING_ONLY = RULES.model_copy(update={"rungs": ("warn_live",)})
         pytest.param("MMM--M", RULES, "w.m..m", id="cooled down by one rung: warned already, and no grace again"),
         pytest.param("MMMMM--M", RULES, "w.mms..m", id="from the slate back to muting"),
         pytest.param("MMM----M", RULES, "w.m....w", id="cooled down to the bottom: warned anew"),
-        pytest.param("MMM??M", RULES, "w.m..m", id="doubts hold the rung and ask for nothing"),
+        pytest.param("MMM????M", RULES, "w.m....m", id="doubts hold the rung and ask for nothing"),
         pytest.param("M?M", RULES, "w.m", id="the time of grace passes under doubts"),
         pytest.param("M M", RULES, "wm", id="and in gaps"),
         pytest.param("MMM   M", RULES, "w.mm", id="a gap is no obeying"),
@@ -91,12 +93,33 @@ WARNING_ONLY = RULES.model_copy(update={"rungs": ("warn_live",)})
         pytest.param("MMMM", WITHOUT_MUTE, "w..s", id="no muting: slate for music too"),
         pytest.param("MMMMMMMMM", WITHOUT_SLATE, "w.mmmmmmm", id="no slate: muting is the last"),
         pytest.param("PPPPPPPP", WITHOUT_SLATE, "w.......", id="no slate: nothing to be done about a picture"),
+        pytest.param("MMMMM", LATE_MUTING, "w...m", id="music isn't hidden before it was muted"),
+        pytest.param("PPPPP", LATE_MUTING, "w.sss", id="pictures are"),
+        pytest.param("MMMM", AT_ONCE, "w.ms", id="no waiting but for the grace"),
+        pytest.param("PPPP", AT_ONCE, "w.sI", id="and pictures are never muted"),
         pytest.param("BBBBBB", WARNING_ONLY, "w.....", id="warnings only"),
         pytest.param("BBBBBB", RULES.model_copy(update={"rungs": ()}), "......", id="no ladder"),
     ],
 )
 def test_what_a_stream_is_asked_for(letters: str, rules: LiveRules, expected: str) -> None:
     assert in_short(answers(stream(letters), rules)) == expected
+
+
+@pytest.mark.parametrize(
+    ("letters", "rung"),
+    [
+        pytest.param("MMM-", "mute_live", id="one clean segment is too little"),
+        pytest.param("MMM--", "warn_live", id="two are a rung"),
+        pytest.param("MMM---", "warn_live", id="the third counts for the next"),
+        pytest.param("MMM----", None, id="the bottom"),
+        pytest.param("MMM-M-", "mute_live", id="clean seconds count in a row"),
+        pytest.param("MMM-?-", "warn_live", id="doubts don't interrupt them"),
+        pytest.param("MMM????", "mute_live", id="and are none"),
+        pytest.param("MMM -", "mute_live", id="nor are gaps"),
+    ],
+)
+def test_where_a_stream_stands(letters: str, rung: str | None) -> None:
+    assert stands(stream(letters)).rung == rung
 
 
 def test_interrupting_is_asked_for_with_what_holds_meanwhile() -> None:
@@ -125,7 +148,8 @@ def test_a_segment_twice_and_late_ones_change_nothing() -> None:
 
 def test_seconds_that_segments_share_are_counted_once() -> None:
     sliding = [one("M", n, 0.5 * n) for n in range(40)]  # each shows 10 s, half a second after the one before: 29.5 s
-    assert stands(sliding).rung == "warn_live" or stands(sliding).at_s == 29.5
+    assert stands(sliding).rung == "warn_live"
+    assert stands(sliding).music_s == pytest.approx(9.5)  # since the grace
     assert [kinds for kinds in answers(sliding) if kinds] == [["warn"]]
     clean = [one("-", 100 + n, 30 + 0.5 * n) for n in range(20)]  # 19.5 s
     assert stands(clean, ladder=stands(stream("MMM"))).rung == "mute_live"
