@@ -115,7 +115,9 @@ def _kinds(findings: Iterable[Finding], policy: Policy) -> list[MeasureKind]:
     return [kind for kind in policy.admissible if kind != "restrict_territory" or limited or asked]
 
 
-def answered(case: Case, undecidable: list[Said], bench: Bench, deadline: datetime) -> Answer:
+def answered(
+    case: Case, undecidable: list[Said], bench: Bench, deadline: datetime, brakes: Sequence[Said] = ()
+) -> Answer:
     """Choose. What is `undecidable` stands even against allowing; doubts only against acting without a human."""
     if case.nothing_to_do and not undecidable:
         return _with_cases(_allow(case), case, bench, deadline)
@@ -124,7 +126,7 @@ def answered(case: Case, undecidable: list[Said], bench: Bench, deadline: dateti
         insufficient = [_insufficient(case)] if case.options and case.best is None else []
         spans = () if undecidable else union(part for finding in case.infringing for part in finding.parts)
         return _review(case, undecidable + doubts + insufficient, spans or (case.subject.whole,), deadline)
-    return _with_cases(_act(case, case.best), case, bench, deadline)
+    return _with_cases(_act(case, case.best, brakes), case, bench, deadline)
 
 
 def _insufficient(case: Case) -> Said:
@@ -144,15 +146,15 @@ def _allow(case: Case) -> Answer:
     )
 
 
-def _act(case: Case, chosen: Weighed) -> Answer:
+def _act(case: Case, chosen: Weighed, brakes: Sequence[Said]) -> Answer:
     rejected, besides = case.rejected(chosen), case.outcomes()
     return Answer(
         measures=(*chosen.measures, *besides),
         residual_s=chosen.residual_s,
         collateral_s=chosen.collateral_s,
-        automatic=chosen.reversible,
+        automatic=chosen.reversible and not brakes,
         rejected=rejected,
-        statement=composing.measured(case.findings, chosen, besides, rejected, case.subject),
+        statement=composing.measured(case.findings, chosen, besides, rejected, case.subject, brakes),
     )
 
 

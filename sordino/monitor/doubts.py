@@ -13,6 +13,8 @@ from sordino.monitor.wording import plain
 from sordino.monitor.works import Work
 from sordino.pipelines.messages import Segment
 
+Dispute = tuple[Work, Said]  # whose owners are at odds, and about what
+
 OVERRUN_S = 1.0  # spans are right to within this; more beyond the segment's end means that its length is wrong
 
 
@@ -21,9 +23,9 @@ def doubts_of(findings: Sequence[Finding], segment: Segment, policy: Policy) -> 
     infringing = [finding for finding in findings if finding.infringing]
     return [
         *_exceptions(segment),
-        *_over_claimed(infringing, segment),
+        *_told(_over_claimed(infringing, segment)),
         *_nowhere(infringing, segment, policy),
-        *_conflicts(findings, policy),
+        *_told(_conflicts(findings, policy)),
         *_uncertain(infringing, policy),
         *_by_policy(infringing),
     ]
@@ -32,17 +34,31 @@ def doubts_of(findings: Sequence[Finding], segment: Segment, policy: Policy) -> 
 def cases_of(findings: Sequence[Finding], segment: Segment) -> list[Said]:
     """Return what a human is asked besides, while the least of what owners ask for is done."""
     left_up = [finding for finding in findings if finding.verdict == "left_up"]
-    shared = [finding for finding in left_up if finding.wish.ceiling == "share_revenue"]
-    return [*_over_claimed(shared, segment), *_wishes_differ(findings), *_by_policy(left_up)]
+    disputed = [*_over_claimed(_shared(findings), segment), *_wishes_differ(findings)]
+    return [*_told(disputed), *_by_policy(left_up)]
 
 
-def _wishes_differ(findings: Iterable[Finding]) -> list[Said]:
+def disputes(findings: Sequence[Finding], segment: Segment, policy: Policy) -> list[Dispute]:
+    """Return the works whose owners are at odds, with one another or with another work's."""
+    claimed = [*(finding for finding in findings if finding.infringing), *_shared(findings)]
+    return [*_over_claimed(claimed, segment), *_conflicts(findings, policy), *_wishes_differ(findings)]
+
+
+def _told(disputes: Iterable[Dispute]) -> list[Said]:
+    return list(dict.fromkeys(why for _, why in disputes))
+
+
+def _shared(findings: Iterable[Finding]) -> list[Finding]:
+    return [f for f in findings if f.verdict == "left_up" and f.wish.ceiling == "share_revenue"]
+
+
+def _wishes_differ(findings: Iterable[Finding]) -> list[Dispute]:
     found = []
     for finding in findings:
         if finding.work is not None and finding.verdict in ("infringing", "left_up") and len(finding.wish.asked) > 1:
             kinds = Listed(tuple(say(f"kind.{kind}") for kind in finding.wish.asked))
-            found.append(say("wishes", title=title(finding.work), kinds=kinds))
-    return list(dict.fromkeys(found))
+            found.append((finding.work, say("wishes", title=title(finding.work), kinds=kinds)))
+    return found
 
 
 def _exceptions(segment: Segment) -> list[Said]:
@@ -50,7 +66,7 @@ def _exceptions(segment: Segment) -> list[Said]:
     return [say("exception", claims=claims)] if claims else []
 
 
-def _over_claimed(findings: Sequence[Finding], segment: Segment) -> list[Said]:
+def _over_claimed(findings: Sequence[Finding], segment: Segment) -> list[Dispute]:
     found = []
     for work in works_of(findings):
         claimed = over_claimed(work, segment.territory)
@@ -58,7 +74,7 @@ def _over_claimed(findings: Sequence[Finding], segment: Segment) -> list[Said]:
             place, total = claimed
             where = {"territory": place} if place else {}
             phrase = "over_claimed" if place else "over_claimed.everywhere"
-            found.append(say(phrase, title=title(work), total=Share(total), **where))
+            found.append((work, say(phrase, title=title(work), total=Share(total), **where)))
     return found
 
 
@@ -84,14 +100,13 @@ def _by_policy(findings: Iterable[Finding]) -> list[Said]:
     return list(dict.fromkeys(found))
 
 
-def _conflicts(findings: Sequence[Finding], policy: Policy) -> list[Said]:
+def _conflicts(findings: Sequence[Finding], policy: Policy) -> list[Dispute]:
     claims = [finding for finding in findings if finding.verdict in ("infringing", "licensed", "left_up")]
-    found = [
-        say("twice", one=title(one.work), other=title(other.work))
+    return [
+        (one.work, say("twice", one=title(one.work), other=title(other.work)))
         for one, other in combinations(claims, 2)
         if one.work is not None and other.work is not None and _conflict(one, other, policy)
     ]
-    return list(dict.fromkeys(found))
 
 
 def _conflict(one: Finding, other: Finding, policy: Policy) -> bool:

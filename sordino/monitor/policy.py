@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sordino.monitor import territories
 from sordino.monitor.works import TERRITORIES, WorkKind
@@ -18,6 +18,9 @@ OFFERED: tuple[MeasureKind, ...] = (
     "disable_commerce", "remove",
 )  # fmt: skip
 USUAL: tuple[MeasureKind, ...] = tuple(kind for kind in OFFERED if kind != "trim")  # not all players can be made to
+
+Rung = Literal["warn_live", "mute_live", "slate_live", "interrupt_live"]
+RUNGS: tuple[Rung, ...] = get_args(Rung)  # of the live ladder, from the least to the most intrusive
 
 MAX_POLICY_BYTES = 1 << 16
 
@@ -63,6 +66,44 @@ class MinimumUse(Frozen):
         return tuple(sorted(territories.expanded(names, territories.packaged())))
 
 
+LiveSeconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class LiveRules(Frozen):
+    """When a live stream climbs from rung to rung, and down again; no rungs: it is never told anything."""
+
+    rungs: tuple[Rung, ...] = RUNGS
+    grace_s: LiveSeconds = 15.0
+    mute_after_s: LiveSeconds = 5.0
+    slate_after_s: LiveSeconds = 30.0
+    interrupt_after_s: LiveSeconds = 60.0
+    hold_s: LiveSeconds = 30.0
+    cool_down_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+    @model_validator(mode="after")
+    def _remembered(self) -> "LiveRules":
+        if self.cool_down_s < self.hold_s:
+            raise ValueError("cool_down_s is less than hold_s, so a rung would be forgotten while its measure lasts")
+        return self
+
+    @field_validator("rungs")
+    @classmethod
+    def _warned_first(cls, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
+        if rungs and "warn_live" not in rungs:
+            raise ValueError("warn_live has to be among them, as nothing is taken away without a warning")
+        return tuple(rung for rung in RUNGS if rung in rungs)
+
+
+Quota = Annotated[int, Field(gt=0, lt=2**31, strict=True)]
+
+
+class BrakeRules(Frozen):
+    """How many answers a UTC day may be acted on without a human, for one rights holder and for one reference."""
+
+    per_holder_a_day: Quota = 100_000
+    per_reference_a_day: Quota = 10_000
+
+
 class Policy(Frozen):
     """A policy pack; `docs/policy.md` says what each figure does."""
 
@@ -79,6 +120,8 @@ class Policy(Frozen):
     deadlines: Deadlines = Deadlines()
     audience: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     minimum_use: MinimumUse | None = None
+    live: LiveRules = LiveRules()
+    brakes: BrakeRules = BrakeRules()
 
     @field_validator("admissible")
     @classmethod

@@ -47,6 +47,7 @@ def recommend(
     voice: Sequence[Span] | None = None,
     trials: Sequence[Trial] | None = None,
     media_error: tuple[str, str] | None = None,
+    brakes: Sequence[Said] = (),
     supersedes: str | None = None,
 ) -> Recommendation:
     """
@@ -56,22 +57,19 @@ def recommend(
     are the segment's, counted from its start; `episodes` are the stream's, these matches included (see
     `timeline.extend`; ValueError where they aren't). `holders` are the rights holders' policies by name. `duration_s`
     and `tracks` are what the media turned out to have (None: what the segment says), `media_error` (code, message) is
-    why it couldn't be decoded. The same arguments give the same answer, its id included; an answer that `supersedes`
-    another has an id of its own.
+    why it couldn't be decoded, `brakes` why a measure needs a human though nothing about it is in doubt. The same
+    arguments give the same answer, its id included; an answer that `supersedes` another has an id of its own.
     """
     now, holders = licensing.as_utc(now), holders or {}
     if duration_s is not None:
         segment = segment.model_copy(update={"duration_s": duration_s})
     tracks = {*tracks, *(match.track for match in matches)}
-    episodes = list(episodes)
-    here = _here(segment, matches, episodes)
-    bench = _bench(segment, episodes, here, facts, policy, holders, now, tracks)
-    findings = judge(here, bench)
+    bench, findings = judged(segment, matches, episodes, facts, policy, now=now, holders=holders, tracks=tracks)
     case = weighed_case(bench, findings, tracks, _shifted(voice, segment), _tried(trials or (), findings, segment))
     infringing = [finding.episode.reference_id for finding in case.infringing]
     undecidable = _undecidable(media_error) + overrun(matches, segment, infringing)
     deadline = policy.deadline(segment, now)
-    answer = answered(case, undecidable, bench, deadline)
+    answer = answered(case, undecidable, bench, deadline, brakes)
     asked = not answer.automatic or any(measure.kind == "review" for measure in answer.measures)
     used = sorted(holders[name].version_name for name in _policies(findings) if name in holders)
     return Recommendation(
@@ -95,6 +93,24 @@ def recommend(
         statement=ENGLISH.text(answer.statement),
         statement_zh=CHINESE.text(answer.statement),
     )
+
+
+def judged(
+    segment: Segment,
+    matches: Sequence[Match],
+    episodes: Iterable[Episode],
+    facts: Facts,
+    policy: Policy,
+    *,
+    now: datetime,
+    holders: Mapping[str, HolderPolicy] | None = None,
+    tracks: Collection[Track] = BOTH_TRACKS,
+) -> tuple[Bench, tuple[Finding, ...]]:
+    """Return what is thought of each episode that bears on the segment, and what it is judged by; see `recommend`."""
+    episodes = list(episodes)
+    here = _here(segment, matches, episodes)
+    bench = _bench(segment, episodes, here, facts, policy, holders or {}, licensing.as_utc(now), tracks)
+    return bench, judge(here, bench)
 
 
 def _bench(

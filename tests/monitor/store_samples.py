@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from sordino.fingerprints.model import Region, Span
+from sordino.monitor.cases import Case, Subject
+from sordino.monitor.ladder import Ladder
+from sordino.monitor.store.effects import Effects
 from sordino.monitor.timeline import Episode
 from sordino.monitor.works import TERRITORIES, WORK_KINDS, Excluded, Licence, Ownership, Reference, Work
 from sordino.pipelines.messages import (
@@ -135,6 +138,18 @@ def recommendation(sequence: int = 0, *, stream_id: str = "stream", name: str = 
         supersedes=None,
         statement="Song 1 is heard from 0:00 to 0:09.",
     )
+
+
+REFERENCE, HOLDER = Subject("reference", "ref-1-a"), Subject("holder", "Blue Label")
+
+
+def case(name: str = "1", *, reference_id: str = "ref-1-a", work_id: str = "work-1") -> Case:
+    return Case(f"case-{name}", "quarantine", Subject("reference", reference_id), "4 a day «ü»", NOON, work_id)
+
+
+def effects(sequence: int = 0, *, quota: int = 10) -> Effects:
+    stands = Ladder("mute_live", sequence, 10.0 * sequence + 10, 1 / 3, 0.1 + 0.2, 2 / 3, 0.0)
+    return Effects(NOON, stands, {REFERENCE: quota, HOLDER: quota}, (case(),))
 
 
 # PostgreSQL holds no NUL, and no database half of a surrogate pair.

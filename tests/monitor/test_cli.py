@@ -12,7 +12,10 @@ import pytest
 import typer
 
 from sordino.monitor.cli import app
+from sordino.monitor.store import Store
+from sordino.monitor.store.effects import Effects
 from tests import synth
+from tests.monitor import store_samples as samples
 from tests.sample_home import HOLDER, Sources, sordino, work_id
 
 MATCH = {
@@ -21,8 +24,8 @@ MATCH = {
 }  # fmt: skip
 RECOMMENDATION = {
     "recommendation_id", "stream_id", "sequence", "measures", "residual_s", "collateral_s", "automatic", "because",
-    "rejected", "licences_checked", "exceptions_claimed", "regime", "deadline", "policy_version", "engine_version",
-    "supersedes", "statement",
+    "rejected", "licences_checked", "exceptions_claimed", "regime", "deadline", "policy_version", "holder_policies",
+    "engine_version", "supersedes", "statement", "statement_zh",
 }  # fmt: skip
 
 
@@ -406,6 +409,33 @@ def test_the_public_domain_and_excluded_stretches(sources: Sources, tmp_path: Pa
     assert sordino("works", "exclude", "R0", "1-2", "--home", home).status == 4
 
 
+# --- quarantine ------------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_in_quarantine_is_listed_and_released(home: Path, sources: Sources) -> None:
+    song = sordino("works", "show", work_id(home, "song"), "--home", home, "--json").line
+    (reference,) = (reference["reference_id"] for reference in song["references"])
+    assert sordino("works", "quarantine", "list", "--home", home, "--json").lines == []
+    quarantine = samples.case(reference_id=reference, work_id=song["work_id"])
+    with Store.open(f"sqlite:///{home}/sordino.db") as store:
+        changes = Effects(samples.NOON, cases=(quarantine,))
+        store.save(samples.segment(), [], [], samples.recommendation(), changes=changes)
+    held = sordino("check", sources.clip, "--home", home, "--json").line["recommendation"]
+    assert (held["automatic"], [measure["kind"] for measure in held["measures"]]) == (False, ["mute"])
+
+    listed = sordino("works", "quarantine", "list", "--home", home, "--json").line
+    assert (listed["reference_id"], listed["work_id"], listed["title"]) == (reference, song["work_id"], "song")
+    assert (listed["case_id"], listed["why"], listed["closed"]) == (quarantine.case_id, quarantine.why, None)
+    assert f"{reference}  2026-03-29 12:00 UTC  song" in sordino("works", "quarantine", "list", "--home", home).stdout
+    released = sordino("works", "release", reference, "--home", home, "--json").line
+    assert released["closed"] is not None
+    assert {**released, "closed": None} == listed
+    again = sordino("works", "release", reference, "--home", home)
+    assert (again.status, again.stdout) == (4, "")
+    assert again.stderr.splitlines() == [f"sordino: there is no open quarantine of reference {reference}"]
+    assert sordino("check", sources.clip, "--home", home, "--json").line["recommendation"]["automatic"]
+
+
 # --- match -----------------------------------------------------------------------------------------------------------
 
 
@@ -477,9 +507,9 @@ def test_check_recommends_to_mute_the_span_of_unlicensed_music(registered: Path,
     assert "song" in answer["statement"]
 
 
-def test_check_recommends_to_blank_the_span_of_an_unlicensed_film(registered: Path, sources: Sources) -> None:
+def test_check_recommends_to_blur_the_span_of_an_unlicensed_film(registered: Path, sources: Sources) -> None:
     checked = sordino("check", sources.replay, "--home", registered, "--json").line
-    assert kinds(checked) == ["blank"]
+    assert kinds(checked) == ["blur_region"]
     (span,) = checked["recommendation"]["measures"][0]["spans"]
     assert close(span, 6, 18)
 

@@ -35,6 +35,13 @@ def test_a_policy_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
     assert (policy.deadlines.live_h, policy.deadlines.recorded_h) == (0.5, 24.0)
 
 
+def test_rungs_are_in_order_whatever_order_they_are_named_in(tmp_path: Path) -> None:
+    policy = load(written(tmp_path, GOOD + '[live]\nrungs = ["slate_live", "warn_live", "slate_live"]\ngrace_s = 3\n'))
+    assert policy.live.rungs == ("warn_live", "slate_live")
+    assert (policy.live.grace_s, policy.live.cool_down_s) == (3.0, 60.0)
+    assert load(written(tmp_path, GOOD + "[live]\nrungs = []\n")).live.rungs == ()
+
+
 @pytest.mark.parametrize(
     ("content", "code", "says"),
     [
@@ -60,6 +67,22 @@ def test_a_policy_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
         pytest.param('kind = "holder"\n' + GOOD, "policy_invalid", "is a rights holder's policy", id="a holder's"),
         pytest.param('kind = "king"\n' + GOOD, "policy_invalid", "kind: Input should be 'platform'", id="nobody's"),
         pytest.param("a = " + "[" * 5000, "policy_not_toml", "mine.toml", id="too deep"),
+        pytest.param(GOOD + "[live]\nslate = 1", "policy_invalid", "live.slate: there is no such", id="live, unknown"),
+        pytest.param(GOOD + "[live]\ngrace_s = -1", "policy_invalid", "live.grace_s", id="live, negative"),
+        pytest.param(GOOD + "[live]\ncool_down_s = 0", "policy_invalid", "live.cool_down_s", id="live, never down"),
+        pytest.param(GOOD + "[live]\nhold_s = 61", "policy_invalid", "live: cool_down_s is less", id="live, forgotten"),
+        pytest.param(GOOD + '[live]\nrungs = ["mute"]', "policy_invalid", "live.rungs.0", id="live, no rung"),
+        pytest.param(
+            GOOD + '[live]\nrungs = ["mute_live"]', "policy_invalid", "live.rungs: warn_live has to be", id="unwarned"
+        ),
+        pytest.param(GOOD + "[brakes]\na_day = 1", "policy_invalid", "brakes.a_day: there is no such", id="brakes"),
+        pytest.param(GOOD + "[brakes]\nper_holder_a_day = 0", "policy_invalid", "brakes.per_holder", id="no quota"),
+        pytest.param(
+            GOOD + "[brakes]\nper_reference_a_day = -5", "policy_invalid", "brakes.per_reference", id="negative quota"
+        ),
+        pytest.param(
+            GOOD + "[brakes]\nper_holder_a_day = 1.5", "policy_invalid", "brakes.per_holder", id="part of a quota"
+        ),
         pytest.param(GOOD + "version = 3", "policy_not_toml", "mine.toml", id="said twice"),
         pytest.param(b"\xff\xfe\x00", "policy_not_toml", "isn't UTF-8", id="not text"),
         pytest.param("#" * (MAX_POLICY_BYTES + 1), "policy_unreadable", "is over", id="too long"),

@@ -99,11 +99,23 @@ _PHRASES = {
     "recommended.tolerated": "建议：{order}，因为 {residual}未经许可的使用在容许的 {tolerated}之内。",
     "reversible": "该措施可以撤销，无须人工即可执行。",
     "irreversible": "该措施无法撤销，须由人工确认。",
+    "braked": "该措施可以撤销，但须由人工确认，因为{reasons}。",
     "voice_assumed": "由于尚无法判断人声所在位置，假定全程都有人声。",
     "review": "建议：由人工审核，因为{reasons}。",
     "case": "另请人工判断是否需要更多措施，因为{reasons}。",
     "figures": "仅按数字计算，{doing}是足够措施中影响最小的。",
     "by": "应于 {time} 之前决定。",
+    # What a live stream is asked for
+    "live": "以上针对录像。",
+    "live.warn_live": "直播：警告主播，自 {since} 起有 {lasting}时间停止侵权内容。",
+    "live.mute_live": "直播：自 {since} 起将直播静音，每个侵权片段之后持续 {lasting}。",
+    "live.slate_live": "直播：自 {since} 起以静态画面代替直播，每个侵权片段之后持续 {lasting}。",
+    "live.interrupt_live": "直播：中断直播，因为此前的要求未获遵守；只有人工才能作此决定。",
+    # Brakes
+    "brake.holder": "{holder} 的作品当日的自动措施（{most} 次）已用完",
+    "brake.reference": "{title}的参考样本 {id} 当日的自动措施（{most} 次）已用完",
+    "brake.quarantine": "{title}的参考样本 {id} 正处于隔离状态",
+    "brake.interrupt": "同时建议中断直播",
     # Doubts
     "media": "媒体无法读取（{code}：{message}）",
     "overrun": "片段声明时长为 {stated}，但在 {found} 处仍发现作品",

@@ -128,6 +128,7 @@ def measured(
     besides: Sequence[Measure],
     rejected: Sequence[Why],
     subject: Subject,
+    brakes: Sequence[Said],
 ) -> list[Said]:
     """State a recommendation to act: why nothing smaller, why nothing larger, and whether a human is needed."""
     smaller = [why for row, why in rejected if row.measure.kind == "allow"]
@@ -135,8 +136,13 @@ def measured(
     larger = [why for row, why in rejected if row.residual_s <= chosen.residual_s and why.phrase != "not_erased"][-1:]
     recommended = say("recommended", order=subject.order((*chosen.measures, *besides)))
     assumed = [say("voice_assumed")] if not subject.voice_is_known and _takes_voice(chosen) else []
-    human = say("reversible" if chosen.reversible else "irreversible")
-    return [*found(findings), recommended, *smaller, *not_erased, *larger, *assumed, human]
+    return [*found(findings), recommended, *smaller, *not_erased, *larger, *assumed, _human(chosen, brakes)]
+
+
+def _human(chosen: Weighed, brakes: Sequence[Said]) -> Said:
+    if not chosen.reversible:
+        return say("irreversible")
+    return say("braked", reasons=_reasons(brakes)) if brakes else say("reversible")
 
 
 def _takes_voice(option: Weighed) -> bool:

@@ -100,11 +100,25 @@ _PHRASES = {
     "{tolerated} tolerated.",
     "reversible": "it can be undone and may be applied without a human.",
     "irreversible": "it can't be undone, so a human has to confirm it.",
+    "braked": "it can be undone, but a human has to confirm it, because {reasons}.",
     "voice_assumed": "voice is assumed to be there throughout, as nothing tells yet where it is.",
     "review": "recommended: review by a human, because {reasons}.",
     "case": "a human is asked whether more is called for, because {reasons}.",
     "figures": "by the figures alone, {doing} would be the least that suffices.",
     "by": "to be decided by {time}.",
+    # What a live stream is asked for
+    "live": "that is for the recording.",
+    "live.warn_live": "live: warn the host, who has {lasting} from {since} on to stop what infringes.",
+    "live.mute_live": "live: mute the stream from {since} on, for {lasting} after each segment that infringes.",
+    "live.slate_live": "live: show a slate instead of the stream from {since} on, for {lasting} after each that "
+    "infringes.",
+    "live.interrupt_live": "live: interrupt the stream, as what was asked before wasn't heeded; only a human may "
+    "decide that.",
+    # Brakes
+    "brake.holder": "the {most} automatic measures a day for works of {holder} are used up",
+    "brake.reference": "the {most} automatic measures a day for reference {id} of {title} are used up",
+    "brake.quarantine": "reference {id} of {title} is in quarantine",
+    "brake.interrupt": "interrupting the stream is recommended with it",
     # Doubts
     "media": "its media can't be read ({code}: {message})",
     "overrun": "the segment says that it lasts {stated}, but works were found up to {found}",

@@ -1,13 +1,18 @@
 """What the product remembers; every method is one transaction, done wholly or not at all."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from types import TracebackType
 
 import sqlalchemy as sa
 
+from sordino.monitor.brakes import Usage
+from sordino.monitor.cases import Case, CaseKind, Subject
 from sordino.monitor.feed import Feed, FeedSegment
-from sordino.monitor.store import feeds, registry, streams
+from sordino.monitor.ladder import Ladder
+from sordino.monitor.store import cases, effects, feeds, registry, streams
 from sordino.monitor.store.database import connect, migrate, reading, writing
+from sordino.monitor.store.effects import Effects
 from sordino.monitor.store.streams import Stream
 from sordino.monitor.timeline import Episode
 from sordino.monitor.works import Excluded, Facts, Licence, Ownership, Reference, Work
@@ -224,13 +229,44 @@ class Store:
         recommendation: Recommendation,
         error: str | None = None,
         revision: int | None = None,
+        changes: Effects | None = None,
     ) -> Recommendation:
         """
         Save a segment's answer and return it; where the segment has one already, change nothing and return that one.
 
         `episodes` are all of the stream's and replace those stored; `error` says why the media could not be read. The
         bytes of inline media are not stored. Given the `revision` of the stream that `episodes` were made from, raises
-        StoreError `stale` where another worker has saved since: read the stream again and decide again.
+        StoreError `stale` where another worker has saved since: read the stream again and decide again. So it does
+        where a quota has been used up since of `changes`, which are what the answer changes besides.
         """
         with writing(self._engine) as connection:
-            return streams.save(connection, segment, matches, episodes, recommendation, error, revision)
+            stands = streams.save(connection, segment, matches, episodes, recommendation, error, revision)
+            if changes is not None and stands is recommendation:
+                effects.apply(connection, segment.stream_id, changes)
+            return stands
+
+    # The live ladder, brakes and cases
+
+    def ladder(self, stream_id: str) -> Ladder:
+        """Return where a stream stands on the live ladder; one that is not known stands at the bottom."""
+        with reading(self._engine) as connection:
+            return effects.ladder(connection, stream_id)
+
+    def usage(self, now: datetime, subjects: Collection[Subject]) -> Usage:
+        """Return what was done without a human for these subjects on this UTC day, and which are in quarantine."""
+        with reading(self._engine) as connection:
+            return effects.usage(connection, now, subjects)
+
+    def cases(self, kind: CaseKind | None = None) -> list[Case]:
+        """Return the open cases (of a kind), the oldest first."""
+        with reading(self._engine) as connection:
+            return cases.listed(connection, kind)
+
+    def release(self, reference_id: str, now: datetime) -> Case:
+        """
+        Take a reference out of quarantine, its quota of the day unused, and return the case that is closed with it.
+
+        StoreError `not_found` where it is in none.
+        """
+        with writing(self._engine) as connection:
+            return effects.release(connection, reference_id, now)

@@ -223,3 +223,48 @@ recommendations = sa.Table(
     sa.ForeignKeyConstraint(["stream_id", "sequence"], _SEGMENT),
     sa.UniqueConstraint("stream_id", "revision"),
 )
+
+ladders = sa.Table(
+    "ladders",
+    metadata,
+    _words("stream_id", sa.ForeignKey("streams.stream_id"), primary_key=True),
+    _words("rung", nullable=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    _seconds("at_s"),
+    _seconds("grace_s"),
+    _seconds("music_s"),
+    _seconds("picture_s"),
+    _seconds("clean_s"),
+)
+
+spent = sa.Table(
+    "spent",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),  # UTC
+    _words("kind", primary_key=True),
+    _words("name", primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),  # answers acted on without a human
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    _words("case_id", primary_key=True),
+    _words("kind"),
+    _words("subject_kind"),
+    _words("subject"),
+    _words("work_id", nullable=True),
+    _words("why"),
+    sa.Column("opened", Utc, nullable=False),
+    sa.Column("closed", Utc),
+)
+_open = cases.c.closed.is_(None)
+sa.Index(  # one is open at a time
+    "ix_cases_open",
+    cases.c.kind,
+    cases.c.subject_kind,
+    cases.c.subject,
+    unique=True,
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
