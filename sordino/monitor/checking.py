@@ -95,6 +95,7 @@ def check(home: Home, path: Path, situation: Mapping[str, Any]) -> Checked:
         home.store.facts_for({e.reference_id for e in episodes}),
         home.policy,
         now=datetime.now(UTC),
+        voice=report.voice,
         tracks=report.tracks or frozenset(("audio", "video")),
         media_error=error,
     )

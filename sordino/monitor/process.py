@@ -74,6 +74,7 @@ def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home
             facts,
             home.policy,
             now=datetime.now(UTC),
+            voice=report.voice,
             tracks=report.tracks or frozenset(("audio", "video")),
             media_error=reason,
         )

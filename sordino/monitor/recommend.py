@@ -83,6 +83,7 @@ def recommend(
     *,
     now: datetime,
     duration_s: float | None = None,
+    voice: Sequence[Span] | None = None,
     tracks: Collection[Track] = BOTH_TRACKS,
     media_error: tuple[str, str] | None = None,
     supersedes: str | None = None,
@@ -92,8 +93,9 @@ def recommend(
 
     `matches` are the segment's, counted from its start; `episodes` are the stream's, these matches included (see
     `timeline.extend`; ValueError where they aren't). `duration_s` and `tracks` are what the media turned out to have
-    (None: what the segment says), `media_error` (code, message) is why it couldn't be decoded. The same arguments give
-    the same answer, its id included; an answer that `supersedes` another has an id of its own.
+    (None: what the segment says), `voice` is where somebody speaks, counted as matches are (None: not known, so
+    everywhere), `media_error` (code, message) is why it couldn't be decoded. The same arguments give the same answer,
+    its id included; an answer that `supersedes` another has an id of its own.
     """
     now = licensing.as_utc(now)
     if duration_s is not None:
@@ -102,7 +104,7 @@ def recommend(
     work_ids = {facts.works[episode.reference_id].work_id for episode in here if episode.reference_id in facts.works}
     licences = licensing.check(segment, work_ids, facts, now)
     findings = judge(here, segment, facts, licences, policy)
-    case = _weigh(segment, findings, policy, {*tracks, *(match.track for match in matches)})
+    case = _weigh(segment, findings, policy, {*tracks, *(match.track for match in matches)}, voice)
     infringing = [finding.episode.reference_id for finding in case.infringing]
     undecidable = _undecidable(media_error) + overrun(matches, segment, infringing)
     answer = _answer(case, undecidable, doubts(findings, segment, policy), policy.deadline(segment, now))
@@ -127,14 +129,21 @@ def recommend(
     )
 
 
-def _weigh(segment: Segment, findings: tuple[Finding, ...], policy: Policy, tracks: Collection[Track]) -> _Case:
+def _weigh(
+    segment: Segment,
+    findings: tuple[Finding, ...],
+    policy: Policy,
+    tracks: Collection[Track],
+    voice: Sequence[Span] | None,
+) -> _Case:
     whole = Span(segment.start_s, segment.start_s + segment.duration_s)
     tolerated_s = policy.tolerated_s(segment.duration_s)
     options: tuple[Weighed, ...] = ()
     if any(finding.infringing for finding in findings):  # what is licensed is never measured
-        options = tuple(weigh(_layers(findings, whole, tracks), whole, policy.admissible))
+        spoken = (whole,) if voice is None else union(span.shifted(segment.start_s) for span in voice)
+        options = tuple(weigh(_layers(findings, whole, tracks, spoken), whole, policy.admissible))
     best = least_sufficient(options, tolerated_s)
-    return _Case(findings, options, best, tolerated_s, Subject(_name(segment, tracks), whole))
+    return _Case(findings, options, best, tolerated_s, Subject(_name(segment, tracks), whole, voice is not None))
 
 
 def _answer(case: _Case, undecidable: list[str], doubts: list[str], deadline: datetime) -> _Answer:
@@ -206,19 +215,18 @@ def _meet(one: Span, other: Span) -> bool:
     return one.start_s <= other.end_s and other.start_s <= one.end_s
 
 
-def _layers(findings: Sequence[Finding], whole: Span, tracks: Collection[Track]) -> list[Layer]:
+def _layers(findings: Sequence[Finding], whole: Span, tracks: Collection[Track], spoken: Sequence[Span]) -> list[Layer]:
     """
-    Return the segment's modalities.
+    Return the segment's modalities; `spoken` is where voice is, which is lawful.
 
-    Voice is taken to be everywhere, and lawful, until a detector of speech says where it is: that errs towards doing
-    less. A second of music is either infringing or, where a licence covers it, lawful; never both.
+    A second of music is either infringing or, where a licence covers it, lawful; never both.
     """
     layers = []
     if "audio" in tracks:
         music = union(f.part for f in findings if f.infringing and f.episode.track == "audio")
         licensed = (f.part for f in findings if f.verdict == "licensed" and f.episode.track == "audio")
         layers.append(Layer("music", music, tuple((span, 1.0) for span in minus(licensed, music))))
-        layers.append(Layer("voice", (), ((whole, 1.0),)))
+        layers.append(Layer("voice", (), tuple((span, 1.0) for span in spoken)))
     if "video" in tracks:
         shown = [(f.part, f.episode.region) for f in findings if f.infringing and f.episode.track == "video"]
         layers.append(picture_layer(whole, shown))

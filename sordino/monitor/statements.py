@@ -23,10 +23,11 @@ _VERBS: dict[MeasureKind, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a recommendation is about: the words for it (`the video`), and its stretch of the stream."""
+    """What a recommendation is about: the words for it (`the video`), its stretch of the stream, is voice measured."""
 
     name: str
     whole: Span
+    voice_known: bool = False
 
     def doing(self, measures: Sequence[Measure]) -> str:
         """Return the measures as a gerund: `muting the sound from 0:20 to 0:29`."""
@@ -129,13 +130,13 @@ def measured(findings: Sequence[Finding], chosen: Weighed, rejected: Sequence[Re
     smaller = [row.why for row in rejected if row.measure.kind == "allow"]
     larger = [row.why for row in rejected if row.residual_s <= chosen.residual_s][-1:]
     recommended = f"Recommended: {subject.order(chosen.measures)}."
-    return " ".join([*found(findings), recommended, *smaller, *larger, *_assumed(chosen), human])
+    return " ".join([*found(findings), recommended, *smaller, *larger, *_assumed(chosen, subject), human])
 
 
-def _assumed(option: Weighed) -> list[str]:
-    if dict(option.losses).get("voice", 0.0) <= EPSILON_S:
+def _assumed(option: Weighed, subject: Subject) -> list[str]:
+    if subject.voice_known or dict(option.losses).get("voice", 0.0) <= EPSILON_S:
         return []
-    return ["Voice is assumed to be there throughout, as nothing tells yet where it is."]
+    return ["Voice is assumed to be there throughout, as it is not known where it is."]
 
 
 def reviewed(
