@@ -43,9 +43,13 @@ def voice_spans(pcm: NDArray[np.int16], sample_rate: int) -> tuple[Span, ...]:
 
     `pcm` is mono, int16[n] at `sample_rate` Hz, whichever that is. Equal sound gives equal spans. Raises VoiceMissing.
     """
-    voiced = _certainty(pcm, sample_rate) >= CERTAINTY
-    edges_s = np.flatnonzero(np.diff(voiced, prepend=False, append=False)).reshape(-1, 2) * (FRAME / RATE)
-    padded = np.clip(edges_s + np.array([-PADDING_S, PADDING_S]), 0, len(pcm) / sample_rate)
+    return spans_of(certainty(pcm, sample_rate) >= CERTAINTY, FRAME / RATE, len(pcm) / sample_rate)
+
+
+def spans_of(voiced: NDArray[np.bool_], frame_s: float, length_s: float) -> tuple[Span, ...]:
+    """Return the runs of voiced frames, bool[frames] of `frame_s` each: padded, and as one where a pause parts them."""
+    edges_s = np.flatnonzero(np.diff(voiced, prepend=False, append=False)).reshape(-1, 2) * frame_s
+    padded = np.clip(edges_s + np.array([-PADDING_S, PADDING_S]), 0, length_s)
     merged: list[Span] = []
     for start_s, end_s in padded.tolist():
         if merged and start_s - merged[-1].end_s < PAUSE_S:
@@ -55,8 +59,8 @@ def voice_spans(pcm: NDArray[np.int16], sample_rate: int) -> tuple[Span, ...]:
     return tuple(merged)
 
 
-def _certainty(pcm: NDArray[np.int16], sample_rate: int) -> NDArray[np.float32]:
-    """Return how certain the model is of a voice, 0 to 1: float32[frames]."""
+def certainty(pcm: NDArray[np.int16], sample_rate: int) -> NDArray[np.float32]:
+    """Return how certain the model is of a voice, 0 to 1: float32[frames] of `FRAME` samples. Raises VoiceMissing."""
     block = BLOCK_S * sample_rate
     frames = (f for at in range(0, len(pcm), block) for f in _frames(pcm[at : at + block], sample_rate))
     with _hearing:
