@@ -70,17 +70,17 @@ def mixtures(row: Row, split: corpus.Split, n: int) -> list[Mixture]:
     """Make a row's mixtures of a split's speech and music; equal arguments make equal ones."""
     rng = np.random.default_rng([4, ROWS.index(row)])
     tracks = corpus.music(split)
-    clips = _clips(split, rng) if row.speech_db is not None else []
+    speakers = clips(split, rng) if row.speech_db is not None else []
     sounds, truths = [], []
     for _ in range(n):
-        speech = _placed(clips, rng) if clips else np.zeros(round(LENGTH_S * RATE), np.float32)
+        speech = placed(speakers, LENGTH_S, rng) if speakers else np.zeros(round(LENGTH_S * RATE), np.float32)
         behind = row.behind(len(speech), rng) if row.behind else excerpt(tracks, LENGTH_S, rng)[2]
         sounds.append(peaked(speech + behind * np.float32(10 ** (-(row.speech_db or 0.0) / 20))))
         truths.append(_voiced(speech))
     return [Mixture(*made) for made in zip(coded(sounds, AAC_64), truths, strict=True)]
 
 
-def _clips(split: corpus.Split, rng: np.random.Generator) -> list[Sound]:
+def clips(split: corpus.Split, rng: np.random.Generator) -> list[Sound]:
     """Return clips of speech, each at the common level while it sounds."""
     paths = corpus.speech(split)
     sounds = [decoded(paths[k], 0.0, CLIP_S[1]) for k in rng.permutation(len(paths))[:CLIPS]]
@@ -93,11 +93,11 @@ def _levelled(clip: Sound) -> Sound:
     return np.asarray(clip * np.float32(LEVEL / np.sqrt(power[loud].mean())), np.float32)
 
 
-def _placed(clips: Sequence[Sound], rng: np.random.Generator) -> Sound:
+def placed(speakers: Sequence[Sound], length_s: float, rng: np.random.Generator) -> Sound:
     """Return random clips one after the other, parted by pauses."""
-    track = np.zeros(round(LENGTH_S * RATE), np.float32)
+    track = np.zeros(round(length_s * RATE), np.float32)
     at = round(rng.uniform(*PAUSES_S) * RATE)
-    while at + len(clip := clips[int(rng.integers(len(clips)))]) < len(track):
+    while at + len(clip := speakers[int(rng.integers(len(speakers)))]) < len(track):
         track[at : at + len(clip)] = clip
         at += len(clip) + round(rng.uniform(*PAUSES_S) * RATE)
     return track
@@ -108,6 +108,12 @@ def _voiced(speech: Sound) -> NDArray[np.bool_]:
     sounding = _power(speech) > LEVEL**2 * 10 ** (FLOOR_DB / 10)
     whole = binary_closing(np.pad(sounding, WITHIN), np.ones(WITHIN))[WITHIN:-WITHIN]
     return np.asarray(whole.reshape(-1, round(FRAME_S * RATE) // STEP).mean(axis=1) >= 0.5)
+
+
+def truth_of(speech: Sound) -> tuple[Span, ...]:
+    """Return where clean speech is voice."""
+    edges = np.flatnonzero(np.diff(_voiced(speech), prepend=False, append=False)).reshape(-1, 2)
+    return tuple(Span(float(start_s), float(end_s)) for start_s, end_s in edges * FRAME_S)
 
 
 def _power(sound: Sound) -> NDArray[np.float64]:
