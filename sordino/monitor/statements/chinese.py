@@ -100,7 +100,7 @@ _PHRASES = {
     "reversible": "该措施可以撤销，无须人工即可执行。",
     "irreversible": "该措施无法撤销，须由人工确认。",
     "braked": "该措施可以撤销，但须由人工确认，因为{reasons}。",
-    "voice_assumed": "由于尚无法判断人声所在位置，假定全程都有人声。",
+    "voice_assumed": "由于不知道人声所在位置，假定全程都有人声。",
     "review": "建议：由人工审核，因为{reasons}。",
     "case": "另请人工判断是否需要更多措施，因为{reasons}。",
     "figures": "仅按数字计算，{doing}是足够措施中影响最小的。",

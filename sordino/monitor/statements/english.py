@@ -101,7 +101,7 @@ _PHRASES = {
     "reversible": "it can be undone and may be applied without a human.",
     "irreversible": "it can't be undone, so a human has to confirm it.",
     "braked": "it can be undone, but a human has to confirm it, because {reasons}.",
-    "voice_assumed": "voice is assumed to be there throughout, as nothing tells yet where it is.",
+    "voice_assumed": "voice is assumed to be there throughout, as it is not known where it is.",
     "review": "recommended: review by a human, because {reasons}.",
     "case": "a human is asked whether more is called for, because {reasons}.",
     "figures": "by the figures alone, {doing} would be the least that suffices.",
