@@ -12,6 +12,8 @@ need() { # need PACKAGE, unless the command after it succeeds
 
 python=${PYTHON:-python3}
 has_postgres() { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; }
+has_limits() { prlimit --version && setpriv --version; }
+has_chromium() { command -v chromium || command -v chromium-browser; }
 has_chromaprint() { ldconfig -p | grep -q libchromaprint || /sbin/ldconfig -p | grep -q libchromaprint; }
 
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -21,9 +23,10 @@ fi
 need python3-venv "$python" -c 'import ensurepip, venv'
 need ffmpeg ffmpeg -version
 need libchromaprint1 has_chromaprint
-need util-linux prlimit --version
+need util-linux has_limits
 if [ "${1:-}" = tests ]; then
     need postgresql has_postgres
+    need chromium has_chromium
     if [ -z "${SORDINO_TEST_KAFKA:-}" ]; then
         need default-jre-headless java -version
         need maven mvn --version

@@ -32,7 +32,7 @@ works.app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(works.app, name="works")
 app.add_typer(licences.app, name="licences")
 app.add_typer(policies.app, name="policy")
-for command in (media.match, media.check, running.monitor, running.doctor, running.demo):
+for command in (media.match, media.check, media.remedy, running.monitor, running.doctor, running.demo):
     app.command()(command)
 
 WORLD = (

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -37,6 +37,13 @@ class Output:
         """Print one result: its values as a line of JSON, or the text."""
         self._done += 1
         self._print(values, text)
+
+    def partly(self, values: Mapping[str, Any], text: str, code: str, message: str) -> None:
+        """Print one result of which a part failed, and why; the others are done."""
+        self._failed += 1
+        self.done({**values, "error": {"code": code, "message": one_line(message)}}, text)
+        if not self.as_json:
+            _complain("failed", message)
 
     def failed(self, values: Mapping[str, Any], code: str, message: str) -> None:
         """Print one input that failed, and why."""
@@ -107,6 +114,14 @@ def progress_bar() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         yield progress
+
+
+@contextmanager
+def share_done(what: str) -> Iterator[Callable[[float], None]]:
+    """Give what is to be told the share that is done, up to 1, and show it."""
+    with progress_bar() as progress:
+        task = progress.add_task(what, total=100)
+        yield lambda share: progress.update(task, completed=round(100 * share))
 
 
 def tracked(items: Iterable[T], total: int, what: str) -> Iterator[T]:

@@ -41,6 +41,7 @@ class Clock:
         self._recent: deque[float] = deque(maxlen=REORDERED)  # times of pictures, in the order of decoding
         self._latest: deque[float] = deque(maxlen=50)  # the same, for the gaps between them
         self._last_s: float | None = None
+        self.longest_gap_s = 0.0  # between pictures; where they are decoded in another order, up to that of a few
         self._keys: deque[tuple[float, float]] = deque(maxlen=WAITING)  # a keyframe's own time, and the right one
         self._frames: deque[float] = deque()
 
@@ -87,6 +88,7 @@ class Clock:
             self._ahead_s = last_s - own_s + 1e-5
             self._recent.clear()
         time_s = own_s + self._ahead_s
+        self.longest_gap_s = max(self.longest_gap_s, time_s - last_s)
         self._recent.append(time_s)
         self._latest.append(time_s)
         self._last_s = max(last_s, time_s)

@@ -1,10 +1,7 @@
 """The ffmpeg child process: its command, its limits and its output. `media` is its only user."""
 
 import os
-import resource
 import selectors
-import shutil
-import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -13,20 +10,14 @@ from typing import IO, Any, Self
 
 import ffmpeg
 
+from sordino.pipelines.child import FORMATS, GLOBAL_OPTIONS, end, limited, program, start
 from sordino.pipelines.clock import FRAME_TICKS, Clock
 from sordino.pipelines.words import Words
 
-# Names as `ffmpeg -demuxers` has them; of a demuxer with several names one is enough.
-FORMATS = ("mpegts", "mov", "matroska", "flv", "live_flv", "avi", "wav", "mp3", "aac", "flac", "ogg", "aiff")
 CHANNELS = 2
-GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-max_error_rate", "1",
-                  "-filter_threads", "1")  # fmt: skip
+MOST_CHANNELS, HIGHEST_RATE = 8, 192_000  # of a track's own sound
 # A picture whose time goes back follows the one before it, until the clock has caught up: ffmpeg would drop it.
 FORWARD = "setpts='if(isnan(PREV_OUTPTS)+gt(PTS,PREV_OUTPTS),PTS,PREV_OUTPTS+max(1,PTS-PREV_INPTS))'"
-
-
-class DecoderMissing(Exception):  # noqa: N818 -- a state of the machine, not of the file
-    """ffmpeg, or prlimit (util-linux), which limits it, is not installed or does not start."""
 
 
 class DecoderTooSlow(Exception):  # noqa: N818 -- becomes a MediaError
@@ -49,21 +40,14 @@ class Limits:
 class Want:
     """What is to be decoded, and how finely."""
 
-    sample_rate: int
+    sample_rate: int | None  # None: the track's own
     frames_per_s: float
     audio: bool
     video: bool
     frame_side: int = 640  # pixels of a frame's longer side, at most
     keyframes: bool = False
-
-
-def program(name: str) -> str:
-    """Find a program's path, or raise `DecoderMissing`."""
-    path = shutil.which(name)
-    if path is None:
-        package = {"ffmpeg": "ffmpeg", "prlimit": "util-linux"}[name]
-        raise DecoderMissing(f"{name} is not installed (Debian and Ubuntu: apt-get install {package})")
-    return path
+    channels: int | None = CHANNELS  # None: as many as the track has
+    beside: bool = False  # the kind that is not wanted is read, too, where the file has it (see `beside`)
 
 
 def command(want: Want, limits: Limits, file: int, clock: int | None = None) -> list[str]:
@@ -75,28 +59,48 @@ def command(want: Want, limits: Limits, file: int, clock: int | None = None) -> 
     instead: every picture's packet, copied, and every frame. The whitelists keep playlists from being followed; MP4's
     references to other files are off by ffmpeg's default.
     """
-    # A path never reaches ffmpeg, so none can be taken for a URL, a pattern or a format.
-    source = ffmpeg.input(
+    # AVI has no presentation times, and a decoder that sees keyframes only gives them the next one's.
+    source = opened(file, limits, **({"skip_frame:v": "nokey", "fflags": "+genpts"} if clock is not None else {}))
+    sinks = [_media_output(source, want, limits, clock)]
+    if clock is not None:
+        sinks.append(_clock_output(source, limits, clock))
+    elif want.beside:
+        sinks.append(beside(source))
+    arguments = ffmpeg.merge_outputs(*sinks).compile(cmd=[*_limited(limits), program("ffmpeg"), *GLOBAL_OPTIONS])
+    return list(map(str, arguments))
+
+
+def opened(file: int, limits: Limits, **options: Any) -> Any:
+    """Name an open file as ffmpeg's input: a path never reaches it, so none is taken for a URL, a pattern, a format."""
+    return ffmpeg.input(
         f"file:/dev/fd/{file}",
         protocol_whitelist="file",
         format_whitelist=",".join(FORMATS),
         max_pixels=limits.pixels,
         threads=limits.threads,
-        # AVI has no presentation times, and a decoder that sees keyframes only gives them the next one's.
-        **({"skip_frame:v": "nokey", "fflags": "+genpts"} if clock is not None else {}),
+        **options,
     )
-    sinks = [_media_output(source, want, limits, clock)]
-    if clock is not None:
-        sinks.append(_clock_output(source, limits, clock))
-    arguments = ffmpeg.merge_outputs(*sinks).compile(cmd=[*_limiter(limits), program("ffmpeg"), *GLOBAL_OPTIONS])
-    return list(map(str, arguments))
+
+
+def beside(source: Any) -> Any:
+    """
+    Read both kinds of tracks and write nothing, beside what only wants one of them.
+
+    In MPEG-TS ffmpeg has the time begin with the first track that is read: it has to be the same one in every run.
+    """
+    return ffmpeg.output(source["V:0?"], source["a:0?"], "-", format="null", c="copy", sn=None, dn=None)
 
 
 def output_bytes(want: Want, limits: Limits) -> float:
     """Most that the child may write: PCM, square frames, and a clock of at most a thousand pictures a second."""
     clock = 100 if want.keyframes else 32  # bytes of a picture's line or block
     frames = want.frame_side**2 * want.frames_per_s
-    return (limits.duration_s + 10) * (4 * CHANNELS * want.sample_rate + frames + clock * 1000)
+    sound = 4 * (want.channels or MOST_CHANNELS) * (want.sample_rate or HIGHEST_RATE)
+    return (limits.duration_s + 10) * (sound + frames + clock * 1000)
+
+
+def _limited(limits: Limits) -> list[str]:
+    return limited(memory_bytes=limits.memory_bytes, cpu_s=limits.cpu_s + limits.duration_s)
 
 
 def _media_output(source: Any, want: Want, limits: Limits, clock: int | None) -> Any:
@@ -114,9 +118,7 @@ def _media_output(source: Any, want: Want, limits: Limits, clock: int | None) ->
         **({} if want.audio else {"an": None}),
         **({} if want.video else {"vn": None}),
         "c:a": "pcm_f32le",
-        "ac": CHANNELS,  # more become two as a player's do; `downmix` makes one of them
-        "ar": want.sample_rate,
-        "filter:a": "aresample=lfe_mix_level=0.7071:rematrix_maxval=1",  # by default LFE is dropped, and sums clip
+        **_mixed(want),
         "c:v": "rawvideo",
         "pix_fmt": "gray",
         "threads": 1,
@@ -128,6 +130,17 @@ def _media_output(source: Any, want: Want, limits: Limits, clock: int | None) ->
         "t": limits.duration_s + 1,
     }
     return ffmpeg.output(*audio, *video, "pipe:1", **options)
+
+
+def _mixed(want: Want) -> dict[str, Any]:
+    # By default LFE is dropped, and sums clip.
+    downmixed = "aresample=lfe_mix_level=0.7071:rematrix_maxval=1"
+    options = {
+        "ac": want.channels,  # more become two as a player's do; `downmix` makes one of them
+        "ar": want.sample_rate,
+        "filter:a": downmixed if want.channels else None,
+    }
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _clock_output(source: Any, limits: Limits, clock: int) -> Any:
@@ -168,27 +181,6 @@ def _frames_filter(want: Want, clock: int | None) -> str:
     return f"{times},scale=w='{width}':h='{height}':flags=area"
 
 
-def _limiter(limits: Limits) -> list[str]:
-    """
-    Build what stands in front: util-linux's prlimit, which becomes ffmpeg.
-
-    Soft and hard limits are equal, as ffmpeg would answer SIGXCPU by a normal end. None is above this process's own.
-    """
-    wanted = {
-        "as": (resource.RLIMIT_AS, limits.memory_bytes),
-        "cpu": (resource.RLIMIT_CPU, int(limits.cpu_s + limits.duration_s)),
-        "nofile": (resource.RLIMIT_NOFILE, 64),
-        "core": (resource.RLIMIT_CORE, 0),
-        "fsize": (resource.RLIMIT_FSIZE, 0),
-    }
-    arguments = []
-    for name, (kind, value) in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        arguments.append(f"--{name}={allowed}:{allowed}")
-    return [program("prlimit"), *arguments, "--"]
-
-
 class Child:
     """
     The running process; a context manager that leaves none behind.
@@ -203,16 +195,8 @@ class Child:
         self._waited_s = 0.0
         times, telling = os.pipe() if want.keyframes and want.video else (None, None)
         try:
-            self._process = subprocess.Popen(
-                command(want, limits, file, telling),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(file,) if telling is None else (file, telling),
-                cwd="/",
-                env={"PATH": os.defpath, "LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"},
-                start_new_session=True,
-            )
+            files = (file,) if telling is None else (file, telling)
+            self._process = start(command(want, limits, file, telling), files)
         except BaseException:
             if times is not None:
                 os.close(times)
@@ -236,11 +220,9 @@ class Child:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        for pipe in (self._stdout, *self._listeners):
+        end(self._process)
+        for pipe in self._listeners:
             pipe.close()
-        self._process.wait()
         self._selector.close()
 
     def read(self, patience_s: float) -> bytes:

@@ -6,18 +6,21 @@ stepped over. That reads a live stream, whose Segment has no size, and needs mem
 Source: RFC 8794 (EBML), RFC 9559 (Matroska).
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 _EBML = 0x1A45DFA3
 _SEGMENT, _INFO, _TRACKS, _CLUSTER = 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675
-_TRACK_ENTRY, _VIDEO, _BLOCK_GROUP = 0xAE, 0xE0, 0xA0
+_TRACK_ENTRY, _VIDEO, _AUDIO, _BLOCK_GROUP = 0xAE, 0xE0, 0xE1, 0xA0
+_SAMPLING_FREQUENCY, _CHANNELS = 0xB5, 0x9F
 _TIMESTAMP_SCALE, _TRACK_NUMBER, _TRACK_TYPE, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0x2AD7B1, 0xD7, 0x83, 0xB0, 0xBA
 _CLUSTER_TIMESTAMP, _SIMPLE_BLOCK, _BLOCK = 0xE7, 0xA3, 0xA1
 
-_STEP_INTO = {_SEGMENT, _INFO, _TRACKS, _CLUSTER, _TRACK_ENTRY, _VIDEO, _BLOCK_GROUP}
-_NUMBERS = {_TIMESTAMP_SCALE, _TRACK_NUMBER, _TRACK_TYPE, _PIXEL_WIDTH, _PIXEL_HEIGHT, _CLUSTER_TIMESTAMP}
+_STEP_INTO = {_SEGMENT, _INFO, _TRACKS, _CLUSTER, _TRACK_ENTRY, _VIDEO, _AUDIO, _BLOCK_GROUP}
+_NUMBERS = {_TIMESTAMP_SCALE, _TRACK_NUMBER, _TRACK_TYPE, _PIXEL_WIDTH, _PIXEL_HEIGHT, _SAMPLING_FREQUENCY, _CHANNELS,
+            _CLUSTER_TIMESTAMP}  # fmt: skip
 _BLOCKS = {_SIMPLE_BLOCK, _BLOCK}
 _KINDS: dict[int, Literal["video", "audio"]] = {1: "video", 2: "audio"}
 
@@ -34,6 +37,8 @@ class Track:
     kind: Literal["video", "audio", "other"] = "other"
     width: int = 0  # pixels
     height: int = 0
+    sample_rate: int = 0  # Hz
+    channels: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Reader:
                     break
                 content = bytes(self._buffer[payload : payload + size])
                 if element in _NUMBERS:
-                    self._take_number(element, int.from_bytes(content, "big"))
+                    self._take_number(element, _number(element, content))
                 else:
                     yield self._block(content)
                 payload += size
@@ -142,6 +147,10 @@ class Reader:
             self.tracks[-1].width = value
         elif element == _PIXEL_HEIGHT:
             self.tracks[-1].height = value
+        elif element == _SAMPLING_FREQUENCY:
+            self.tracks[-1].sample_rate = value
+        elif element == _CHANNELS:
+            self.tracks[-1].channels = value
 
     def _block(self, content: bytes) -> Block:
         if len(content) < 4 or not content[0] & 0x80 or content[3] & 0x06:  # a track below 128, no lacing
@@ -151,3 +160,12 @@ class Reader:
                 ticks = self._cluster + int.from_bytes(content[1:3], "big", signed=True)
                 return Block(track, ticks * self._scale_s, content[4:])
         raise MatroskaError("a block of an unknown track")
+
+
+def _number(element: int, content: bytes) -> int:
+    if element != _SAMPLING_FREQUENCY:
+        return int.from_bytes(content, "big")
+    if len(content) not in (4, 8):
+        raise MatroskaError("a sampling frequency that is no number")
+    (rate,) = struct.unpack(">f" if len(content) == 4 else ">d", content)
+    return round(rate) if 0 < rate < 1e9 else 0

@@ -38,9 +38,9 @@ class Frame:
     luma: NDArray[np.uint8]
 
 
-class Sound:
+class Line:
     """
-    Lays blocks of stereo on the timeline, one after the other; cuts chunks of about a second, mixed to mono.
+    Lays blocks of sound on the timeline, one after the other.
 
     A block that comes late leaves a gap, which is filled with silence. One that comes early, on top of another, is
     not dropped: it follows, and what comes after closes up again.
@@ -49,6 +49,31 @@ class Sound:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._at = 0  # samples laid so far
+
+    @property
+    def end_s(self) -> float:
+        """Seconds from the start to the end of what has been laid."""
+        return self._at / self._rate
+
+    def place(self, time_s: float, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Lay a block, float32[n, channels]; yields the silence before it, if any, and the block."""
+        gap = round(time_s * self._rate) - self._at
+        if gap > GAP_S * self._rate or self._at == 0:
+            while gap > 0:
+                silence = np.zeros((min(gap, int(CHUNK_S * self._rate)), samples.shape[1]), np.float32)
+                self._at += len(silence)
+                yield silence
+                gap -= len(silence)
+        self._at += len(samples)
+        yield samples
+
+
+class Sound:
+    """Lays blocks of stereo on a line; cuts chunks of about a second, mixed to mono."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._line = Line(rate)
         self._given = 0  # samples yielded so far
         self._mix = Downmix(rate)
         self._pending: list[NDArray[np.float32]] = []
@@ -57,29 +82,20 @@ class Sound:
     @property
     def end_s(self) -> float:
         """Seconds from the start to the end of what has been laid."""
-        return self._at / self._rate
+        return self._line.end_s
 
     def place(self, time_s: float, samples: NDArray[np.float32]) -> Iterator[Pcm]:
         """Lay a block, float32[n, 2]; yields what is complete."""
-        gap = round(time_s * self._rate) - self._at
-        if gap > GAP_S * self._rate or self._at == 0:
-            while gap > 0:
-                silence = np.zeros((min(gap, int(CHUNK_S * self._rate)), 2), np.float32)
-                yield from self._lay(silence)
-                gap -= len(silence)
-        yield from self._lay(samples)
+        for laid in self._line.place(time_s, samples):
+            self._pending.append(laid)
+            self._pending_length += len(laid)
+            if self._pending_length >= CHUNK_S * self._rate:
+                yield from self._give(self._mixed())
 
     def finish(self) -> Iterator[Pcm]:
         """Yield what has been laid and not been yielded."""
-        if self._given < self._at:
+        if self._given < round(self.end_s * self._rate):
             yield from self._give(np.concatenate([self._mixed(), self._mix.finish()]))
-
-    def _lay(self, samples: NDArray[np.float32]) -> Iterator[Pcm]:
-        self._pending.append(samples)
-        self._pending_length += len(samples)
-        self._at += len(samples)
-        if self._pending_length >= CHUNK_S * self._rate:
-            yield from self._give(self._mixed())
 
     def _mixed(self) -> NDArray[np.int16]:
         samples = np.concatenate([np.empty((0, 2), np.float32), *self._pending])
@@ -91,11 +107,11 @@ class Sound:
         self._given += len(samples)
 
 
-def stereo(block: Block) -> NDArray[np.float32]:
-    """Return a block's samples, float32[n, 2], or raise `MatroskaError` where they do not come in pairs."""
-    if len(block.payload) % 8:
-        raise MatroskaError(f"a block of {len(block.payload)} bytes is no stereo")
-    return np.frombuffer(block.payload, "<f4").reshape(-1, 2)
+def samples(block: Block, channels: int) -> NDArray[np.float32]:
+    """Return a block's samples, float32[n, channels], or raise `MatroskaError` where they do not come out even."""
+    if len(block.payload) % (4 * channels):
+        raise MatroskaError(f"a block of {len(block.payload)} bytes is not of {channels} channels")
+    return np.frombuffer(block.payload, "<f4").reshape(-1, channels)
 
 
 class Pictures:

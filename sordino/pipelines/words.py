@@ -10,7 +10,8 @@ DAMAGE = re.compile(
 )
 _LINE = re.compile(r"^((?:\[[^]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] (.*)$")
 _DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d\.\d+)|N/A)(?:, start: (-?\d+\.\d+))?")
-_STREAM = re.compile(r"^  Stream #\d+:\d+.*?: (Audio|Video): (?!.*\(attached pic\))")
+_STREAM = re.compile(r"^  Stream #\d+:\d+.*?: (Audio|Video|Subtitle): (?!.*\(attached pic\))(\w*)")
+_SOUND = re.compile(r"^  Stream #0:\d+.*?: Audio: pcm_f32le(?: \([^)]*\))?, \d+ Hz, ([\w.()]+)")
 _SIZE = re.compile(r"Picture size (\d+)x(\d+) (?:is invalid|exceeds)")
 
 
@@ -23,12 +24,19 @@ class Words:
     speaker: str | None = None  # who said the last error
     claimed_s: float | None = None
     start_s: float = 0.0
-    kinds: set[str] = field(default_factory=set)  # of tracks: Audio, Video; cover pictures are none
+    codecs: dict[str, str] = field(default_factory=dict)  # of the first track of each kind; cover pictures are none
+    tracks: int = 0  # of all kinds, subtitles too
+    layout: str | None = None  # of the channels that come out
     picture: tuple[int, int] = (0, 0)  # size of the largest picture that was refused
     errors: list[str] = field(default_factory=list)  # distinct, in order
     not_started: str | None = None  # why, in the words of prlimit or the loader
     _listed: bool = False  # the file's tracks have been listed; our own come next
     _rest: bytes = b""
+
+    @property
+    def kinds(self) -> set[str]:
+        """Kinds of tracks: Audio, Video."""
+        return set(self.codecs)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -59,7 +67,11 @@ class Words:
         elif text.startswith("Output #"):
             self._listed = True
         elif not self._listed and (match := _STREAM.match(text)):
-            self.kinds.add(match[1])
+            self.tracks += 1
+            if match[1] != "Subtitle":
+                self.codecs.setdefault(match[1], match[2])
+        elif self._listed and (match := _SOUND.match(text)):
+            self.layout = match[1]
 
     def _take_error(self, text: str) -> None:
         if text.startswith("Format not on whitelist"):

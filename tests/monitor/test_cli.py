@@ -53,7 +53,7 @@ def close(span: dict[str, float], start_s: float, end_s: float) -> bool:
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
-    promised = {"match", "check", "monitor", "doctor", "demo"}
+    promised = {"match", "check", "remedy", "monitor", "doctor", "demo"}
     promised |= {f"works {word}" for word in ("add", "list", "show", "remove", "hot", "follow")}
     promised |= {f"works {word}" for word in ("own", "exclude")}
     promised |= {f"licences {word}" for word in ("add", "list", "remove", "group")}
@@ -117,6 +117,9 @@ def test_version() -> None:
         ("check CLIP --account 'a\x1b[2J'", "account"),
         (f"check CLIP --account {'a' * 257}", "account"),
         ("check CLIP --regime ''", "regime"),
+        ("remedy CLIP", "OUT"),
+        ("remedy CLIP out.mp4", "--measure"),
+        ("remedy CLIP out.mp4 --measure remove", "remove"),
         ("match", "PATH"),
         ("match CLIP --nonsense", "--nonsense"),
         ("monitor", "SOURCE"),

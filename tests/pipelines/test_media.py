@@ -279,3 +279,17 @@ def test_requests_that_make_no_sense(options: dict[str, object]) -> None:
 
 def test_the_version_is_known() -> None:
     assert ffmpeg_version()[0].isdigit() or ffmpeg_version().startswith("N-")
+
+
+def test_time_begins_with_the_file_also_where_only_one_kind_is_wanted(tmp_path: Path) -> None:
+    """MPEG-TS whose sound begins earlier than its pictures: ffmpeg lets time begin with what is read."""
+    both = synth.clip(tmp_path / "both.mp4", synth.beeps(4, [2]), synth.flashes(4, [2], fps=25), fps=25)
+    source = tmp_path / "later.ts"
+    later = ("-itsoffset", "0.8", "-i", both, "-i", both, "-map", "0:v", "-map", "1:a")
+    synth.ffmpeg(*later, "-c", "copy", source)
+    times: dict[bool, list[float]] = {}
+    for audio in (True, False):
+        with decode(source, frames_per_s=60, audio=audio) as decoding:
+            times[audio] = [item.time_s for item in decoding if isinstance(item, Frame)]
+    assert times[True][0] > 0.8
+    assert times[False] == times[True]

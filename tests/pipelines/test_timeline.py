@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sordino.pipelines.downmix import FULL_SCALE
 from sordino.pipelines.matroska import Block, MatroskaError, Track
-from sordino.pipelines.timeline import GAP_S, Pcm, Pictures, Sound, stereo
+from sordino.pipelines.timeline import GAP_S, Pcm, Pictures, Sound, samples
 
 RATE = 1000
 
@@ -59,9 +59,9 @@ def test_an_hour_of_nothing_comes_in_small_chunks() -> None:
 
 def test_samples_come_in_pairs() -> None:
     payload = np.array([[0.5, -0.5], [1, 0]], "<f4").tobytes()
-    assert stereo(Block(Track(1, "audio"), 0, payload)).tolist() == [[0.5, -0.5], [1, 0]]
-    with pytest.raises(MatroskaError, match="12 bytes is no stereo"):
-        stereo(Block(Track(1, "audio"), 0, payload[:12]))
+    assert samples(Block(Track(1, "audio"), 0, payload), 2).tolist() == [[0.5, -0.5], [1, 0]]
+    with pytest.raises(MatroskaError, match="12 bytes is not of 2 channels"):
+        samples(Block(Track(1, "audio"), 0, payload[:12]), 2)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What the commands have in common: options, the home folder, a turn for every file."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,8 +16,10 @@ from sordino.monitor.home import Home, opened
 from sordino.monitor.registration import Ineligible
 from sordino.monitor.store.errors import StoreError
 from sordino.monitor.territories import expanded, packaged
+from sordino.monitor.wording import parsed_clock
 from sordino.monitor.works import InvalidWork, parse_territory
 from sordino.pipelines.media import MediaError
+from sordino.pipelines.remedies.plan import RemedyError
 from sordino.pipelines.sources import MEDIA
 from sordino.pipelines.wire import InvalidMessage, validate_segment
 
@@ -32,7 +33,7 @@ Account = Annotated[str | None, typer.Option(help="Who publishes.")]
 Territory = Annotated[str | None, typer.Option(help="Where it is shown (ISO 3166).")]
 Commercial = Annotated[bool, typer.Option(help="Whether it sells something.")]
 
-FAILURES = (MediaError, Ineligible, CatalogueError, StoreError, InvalidWork, OSError)
+FAILURES = (MediaError, RemedyError, Ineligible, CatalogueError, StoreError, InvalidWork, OSError)
 
 
 @contextmanager
@@ -76,13 +77,7 @@ def stretch(typed: str) -> tuple[float, float]:
     start, dash, end = typed.partition("-")
     if not dash:
         raise ValueError(f"{typed!r} is no stretch of time: expected START-END, such as 1:20-1:35.5 or 80-95.5")
-    return _seconds(start), _seconds(end)
-
-
-def _seconds(typed: str) -> float:
-    if not re.fullmatch(r"(\d{1,9}:)?(\d{1,9}:)?\d{1,9}(\.\d{1,9})?", typed.strip()):
-        raise ValueError(f"{typed!r} is no time: expected seconds, m:ss or h:mm:ss")
-    return sum(float(part) * 60.0**place for place, part in enumerate(reversed(typed.strip().split(":"))))
+    return parsed_clock(start.strip()), parsed_clock(end.strip())
 
 
 def each_file(paths: Sequence[Path], output: Output, doing: str, work: Callable[[Path], None]) -> None:
@@ -91,12 +86,17 @@ def each_file(paths: Sequence[Path], output: Output, doing: str, work: Callable[
     for path in missing:
         output.failed({"path": str(path)}, "not_found", f"{path}: there is no such file, or nothing in this folder")
     for path in tracked(files, len(files), doing):
-        try:
-            work(path)
-        except FAILURES as error:
-            message = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            named = message if path.name in message else f"{path}: {message}"
-            output.failed({"path": str(path)}, getattr(error, "code", "unreadable"), named)
+        one_file(path, output, work)
+
+
+def one_file(path: Path, output: Output, work: Callable[[Path], None]) -> None:
+    """Work on a file; name it where it fails."""
+    try:
+        work(path)
+    except FAILURES as error:
+        message = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        named = message if path.name in message else f"{path}: {message}"
+        output.failed({"path": str(path)}, getattr(error, "code", "unreadable"), named)
 
 
 def as_values(value: Any) -> dict[str, Any]:

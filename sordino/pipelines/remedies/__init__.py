@@ -1,0 +1,1 @@
+"""Media in, remedied media out: what a measure does, done."""
