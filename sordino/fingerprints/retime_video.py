@@ -159,12 +159,7 @@ def _best_line(moments: _Moments, line: Line) -> Line:
     middle_s = float(moments.query_s.min() + moments.query_s.max()) / 2
     speeds = np.concatenate([[1.0, line.speed], (line.speed * SPEEDS).clip(Limits().min_speed, Limits().max_speed)])
     moves_s = np.arange(-MOST_S, MOST_S + STEP_S / 2, STEP_S)
-    explained = np.empty((len(speeds), len(moves_s)))
-    freely = np.empty(len(speeds))
-    for k, speed in enumerate(speeds):
-        off_s = moments.reference_s - line.at(middle_s) - speed * (moments.query_s - middle_s)
-        each = _explained(moments, off_s, moves_s)
-        explained[k], freely[k] = each.sum(axis=0), each.max(axis=1).sum()
+    explained, freely = _explained(moments, speeds, line.at(middle_s), middle_s, moves_s)
     most = explained.max(axis=1)
     row = int(most.argmax())
     if most[row] < max(CLEARER[0] * most[0], CLEARER[1] + most[0]):
@@ -175,20 +170,26 @@ def _best_line(moments: _Moments, line: Line) -> Line:
     return Line(float(line.at(middle_s) + moves_s[explained[row].argmax()] - speed * middle_s), speed)
 
 
-def _explained(moments: _Moments, off_s: NDArray[np.float64], moves_s: NDArray[np.float64]) -> NDArray[np.float64]:
+def _explained(
+    moments: _Moments, speeds: NDArray[np.float64], level_s: float, middle_s: float, moves_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Return how much of each frame is explained by an offset, float64[n_frames, len(moves_s)].
+    Return how much lines of some speeds explain, each moved by `moves_s`, float64[len(speeds), len(moves_s)].
 
-    It is the root of the moments there, so that a frame in which all moves as one does not outweigh the others.
+    And how much they would, were they free to go anywhere in each frame: float64[len(speeds)]. Of a frame it is the
+    root of the moments there, so that one in which all moves as one does not outweigh the others.
     """
-    of = np.unique(moments.frame, return_inverse=True)[1]
-    at = np.rint((off_s - moves_s[0]) / STEP_S).astype(np.int64)
-    kept = (at >= 0) & (at < len(moves_s))
-    table = np.bincount(
-        of[kept] * len(moves_s) + at[kept], UNSURE_S / moments.unsure_s[kept], minlength=(of.max() + 1) * len(moves_s)
-    )
-    smooth = gaussian_filter1d(table.reshape(-1, len(moves_s)), SMOOTH_S / STEP_S, mode="constant")
-    return np.asarray(np.sqrt(smooth))
+    frames, of = np.unique(moments.frame, return_inverse=True)
+    told = np.empty((len(speeds), len(frames) * len(moves_s)))
+    for k, speed in enumerate(speeds):
+        off_s = moments.reference_s - level_s - speed * (moments.query_s - middle_s)
+        at = np.rint((off_s - moves_s[0]) / STEP_S).astype(np.int64)
+        kept = (at >= 0) & (at < len(moves_s))
+        cells = of[kept] * len(moves_s) + at[kept]
+        told[k] = np.bincount(cells, UNSURE_S / moments.unsure_s[kept], minlength=told.shape[1])
+    each = told.reshape(len(speeds), len(frames), len(moves_s))
+    each = np.sqrt(gaussian_filter1d(each, SMOOTH_S / STEP_S, mode="constant"))
+    return each.sum(axis=1), each.max(axis=2).sum(axis=1)
 
 
 @njit(cache=True, nogil=True)

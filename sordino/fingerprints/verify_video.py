@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sordino.fingerprints.fit_video import fit
 from sordino.fingerprints.hamming import ones
 from sordino.fingerprints.index_video import UNITS, VideoIndex
 from sordino.fingerprints.propose_video import Look
@@ -22,8 +23,6 @@ NARROW = 0.5  # scale, below which they get no smaller: the query's own pixels a
 AFFINE = 2  # refinements from which on height and width may differ
 LEVELS = (0.8, 8.0)  # pixels of the query's finest level that a pixel of a landmark's covers: else it can't be found
 SAME_SIZE = 1.7
-ASKEW = 0.35  # shear, in scales
-SQUEEZED = 1.7
 GRID = 32  # cells a side, in which the query's landmarks are looked up
 SPOTS = 32  # places of the reference's picture that are told apart, from left to right
 KINDS = 256  # of words that are counted: more say no more
@@ -109,16 +108,15 @@ def distinct(index: VideoIndex, look: Look, views: Views) -> int:
 def _compare(  # type: ignore[no-untyped-def]
     words, places, starts, height, their_words, x, y, size, rows, heights, pairs, maps, found, spread, refined
 ):
-    before, cells = -1, _cells(places[:0], height)
-    for k in range(len(pairs)):
-        first, stop = starts[pairs[k, 0]], starts[pairs[k, 0] + 1]
+    before, mine = -1, _by_cell(words[:0], places[:0], height)
+    for k in np.argsort(pairs[:, 0], kind="mergesort"):  # each frame is laid out once
         if pairs[k, 0] != before:
-            before, cells = pairs[k, 0], _cells(places[first:stop], height)
+            before = pairs[k, 0]
+            first, stop = starts[before], starts[before + 1]
+            mine = _by_cell(words[first:stop], places[first:stop], height)
         low, high = np.int64(rows[pairs[k, 1]]), np.int64(rows[pairs[k, 1] + 1])
-        found[k], spread[k] = _refine(
-            words[first:stop], places[first:stop], height, cells,
-            their_words[low:high], _places(x, y, size, low, high), heights[k], maps[k], refined,
-        )  # fmt: skip
+        theirs = their_words[low:high], _places(x, y, size, low, high)
+        found[k], spread[k] = _refine(mine, height, theirs, heights[k], maps[k], refined)
 
 
 @njit(cache=True, nogil=True)
@@ -136,13 +134,11 @@ def _distinct(words, places, starts, height, their_words, x, y, size, rows, pair
     for k in range(len(pairs)):
         first, stop = starts[pairs[k, 0]], starts[pairs[k, 0] + 1]
         low, high = np.int64(rows[pairs[k, 1]]), np.int64(rows[pairs[k, 1] + 1])
-        theirs, there = _places(x, y, size, low, high), their_words[low:high]
-        cells, of = _cells(places[first:stop], height), np.empty((high - low, 2), np.int64)
-        n = _seen(
-            words[first:stop], places[first:stop], height, cells, there, theirs, maps[k], _radius(maps[k], -1), of
-        )
+        there, at = their_words[low:high], _places(x, y, size, low, high)
+        mine, of = _by_cell(words[first:stop], places[first:stop], height), np.empty((high - low, 2), np.int64)
+        n = _seen(mine, height, (there, at), maps[k], _radius(maps[k], -1), of)
         for j in of[:n, 1]:
-            column, row = min(int(theirs[j, 0] * SPOTS), SPOTS - 1), min(int(theirs[j, 1] * SPOTS), 4 * SPOTS - 1)
+            column, row = min(int(at[j, 0] * SPOTS), SPOTS - 1), min(int(at[j, 1] * SPOTS), 4 * SPOTS - 1)
             n_spots += not spots[column, row]
             spots[column, row] = True
             if n_kinds < KINDS and _is_new(there[j], kinds[:n_kinds]):
@@ -160,25 +156,33 @@ def _is_new(word, kinds):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _refine(words, places, height, cells, their_words, their_places, their_height, map_, refined):  # type: ignore[no-untyped-def]
+def _refine(mine, height, theirs, their_height, map_, refined):  # type: ignore[no-untyped-def]
     """Return how many landmarks of the query a map explains, refined in place if so wished, and what they span."""
-    pairs = np.empty((len(their_words), 2), np.int64)
+    pairs = np.empty((len(theirs[0]), 2), np.int64)
     found, last = 0, len(RADII) - 1
     for step in range(0 if refined else last, len(RADII)):
         radius = _radius(map_, step)
-        found = _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs)
+        found = _seen(mine, height, theirs, map_, radius, pairs)
         if found < (4 if refined else 1):
             return 0, 0.0
         affine = step >= AFFINE and found >= 8
-        if step < last and not _fit(places, their_places, pairs[:found], radius, affine, map_):
+        if step < last and not fit(mine[2], theirs[1], pairs[:found], radius, affine, map_):
             return 0, 0.0
-    distinct = len(np.unique(pairs[:found, 0]))
     span = 1.0
     for axis in range(2):
-        along = np.sort(their_places[pairs[:found, 1], axis])
+        along = np.sort(theirs[1][pairs[:found, 1], axis])
         span *= along[int(0.95 * (found - 1))] - along[int(0.05 * (found - 1))]
     enlarged = abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0])
-    return distinct, max(span / their_height, enlarged * span / height)
+    return _n_different(pairs[:found, 0], len(mine[1])), max(span / their_height, enlarged * span / height)
+
+
+@njit(cache=True, nogil=True)
+def _n_different(rows, n):  # type: ignore[no-untyped-def]
+    """Count rows of `n` once each."""
+    there = np.zeros(n, np.bool_)
+    for row in rows:
+        there[row] = True
+    return there.sum()
 
 
 @njit(cache=True, nogil=True)
@@ -187,26 +191,28 @@ def _radius(map_, step):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _cells(places, height):  # type: ignore[no-untyped-def]
-    """Return the query's landmarks by cell of a grid: where each cell's begin, and their rows."""
-    starts, rows = np.zeros(GRID * GRID + 1, np.int64), np.empty(len(places), np.int64)
-    cell = np.empty(len(places), np.int64)
+def _by_cell(words, places, height):  # type: ignore[no-untyped-def]
+    """Return the query's landmarks cell by cell of a grid: where each cell's begin, their words and their places."""
+    starts, cell = np.zeros(GRID * GRID + 1, np.int64), np.empty(len(places), np.int64)
     for k in range(len(places)):
         column, row = int(places[k, 0] * GRID), int(places[k, 1] / height * GRID)
         cell[k] = min(max(row, 0), GRID - 1) * GRID + min(max(column, 0), GRID - 1)
         starts[cell[k] + 1] += 1
     starts = np.cumsum(starts)
     cursor = starts[:-1].copy()
+    their_words, their_places = np.empty(len(words), np.uint64), np.empty((len(places), 3), np.float32)
     for k in range(len(places)):
-        rows[cursor[cell[k]]] = k
+        at = cursor[cell[k]]
+        their_words[at], their_places[at] = words[k], places[k]
         cursor[cell[k]] += 1
-    return starts, rows
+    return starts, their_words, their_places
 
 
 @njit(cache=True, nogil=True)
-def _seen(words, places, height, cells, their_words, their_places, map_, radius, pairs):  # type: ignore[no-untyped-def]
+def _seen(mine, height, theirs, map_, radius, pairs):  # type: ignore[no-untyped-def]
     """Pair each reference landmark in view with the query's most alike within a radius; return how many there are."""
-    starts, rows = cells
+    starts, words, places = mine
+    their_words, their_places = theirs
     scale = np.sqrt(abs(map_[0, 0] * map_[1, 1] - map_[0, 1] * map_[1, 0]))
     finest = places[:, 2].min() if len(places) else 1.0
     n = 0
@@ -220,60 +226,16 @@ def _seen(words, places, height, cells, their_words, their_places, map_, radius,
         left, right = max(0, int((x - radius) * GRID)), min(GRID - 1, int((x + radius) * GRID))
         top, bottom = max(0, int((y - radius) / height * GRID)), min(GRID - 1, int((y + radius) / height * GRID))
         for row in range(top, bottom + 1):
-            for at in range(starts[row * GRID + left], starts[row * GRID + right + 1]):
-                k = rows[at]
-                if abs(places[k, 0] - x) < radius and abs(places[k, 1] - y) < radius:
-                    ratio = places[k, 2] / size
-                    bits = ones(words[k] ^ their_words[j])
-                    if bits < least and 1 / SAME_SIZE < ratio < SAME_SIZE:
-                        best, least = k, bits
+            for k in range(starts[row * GRID + left], starts[row * GRID + right + 1]):
+                bits = ones(words[k] ^ their_words[j])
+                if (
+                    bits < least  # few are: the rest is rarely asked
+                    and abs(places[k, 0] - x) < radius
+                    and abs(places[k, 1] - y) < radius
+                    and 1 / SAME_SIZE < places[k, 2] / size < SAME_SIZE
+                ):
+                    best, least = k, bits
         if best >= 0:
             pairs[n, 0], pairs[n, 1] = best, j
             n += 1
     return n
-
-
-@njit(cache=True, nogil=True)
-def _fit(places, their_places, pairs, radius, affine, map_):  # type: ignore[no-untyped-def]
-    """Fit the map to pairs, leaving out what lies far off it; say whether it is one that a copy may have."""
-    kept = np.ones(len(pairs), np.bool_)
-    off = np.empty(len(pairs))
-    for _ in range(4):
-        n = kept.sum()
-        if n < 4:
-            return False
-        theirs, mine = np.empty((n, 3)), np.empty((n, 2))
-        row = 0
-        for k in range(len(pairs)):
-            if kept[k]:
-                theirs[row, :2], theirs[row, 2] = their_places[pairs[k, 1], :2], 1.0
-                mine[row] = places[pairs[k, 0], :2]
-                row += 1
-        if affine:
-            map_[:] = np.linalg.lstsq(theirs, mine)[0].T
-        else:
-            _similar(theirs, mine, map_)
-        for k in range(len(pairs)):
-            x, y = their_places[pairs[k, 1], 0], their_places[pairs[k, 1], 1]
-            off[k] = max(
-                abs(map_[0, 0] * x + map_[0, 1] * y + map_[0, 2] - places[pairs[k, 0], 0]),
-                abs(map_[1, 0] * x + map_[1, 1] * y + map_[1, 2] - places[pairs[k, 0], 1]),
-            )
-        kept = off < max(radius / 2, 2 * np.median(off[kept]))
-    a, b, c, d = map_[0, 0], map_[0, 1], map_[1, 0], map_[1, 1]
-    return 0.1 < a < 6 and 0.1 < d < 6 and abs(b) < ASKEW * a and abs(c) < ASKEW * d and 1 / SQUEEZED < a / d < SQUEEZED
-
-
-@njit(cache=True, nogil=True)
-def _similar(theirs, mine, map_):  # type: ignore[no-untyped-def]
-    """Fit scale, rotation and shift by least squares (Umeyama, 1991)."""
-    n, x, y, u, v = len(theirs), 0.0, 0.0, 0.0, 0.0
-    for k in range(n):
-        x, y, u, v = x + theirs[k, 0] / n, y + theirs[k, 1] / n, u + mine[k, 0] / n, v + mine[k, 1] / n
-    along, across, spread = 0.0, 0.0, 1e-12
-    for k in range(n):
-        dx, dy, du, dv = theirs[k, 0] - x, theirs[k, 1] - y, mine[k, 0] - u, mine[k, 1] - v
-        along, across, spread = along + dx * du + dy * dv, across + dx * dv - dy * du, spread + dx * dx + dy * dy
-    a, b = along / spread, across / spread
-    map_[0, 0], map_[0, 1], map_[0, 2] = a, -b, u - a * x + b * y
-    map_[1, 0], map_[1, 1], map_[1, 2] = b, a, v - b * x - a * y

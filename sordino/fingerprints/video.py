@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sordino.fingerprints.corners import MARGIN, corners
 from sordino.fingerprints.model import VideoPrint, VideoQuery
 from sordino.fingerprints.params import VideoParams
 
@@ -26,9 +27,6 @@ CELL = 3  # pixels of a level that are one sample of a patch ...
 CELLS = 11  # ... of so many a side: an odd number, so that a mirror has the very same ones ...
 PATCH = CELLS * CELL
 FREQUENCIES = 8  # ... of which so many frequencies are taken
-MARGIN = 12  # pixels from the edge: a patch may reach over it, and repeats the edge there
-CONTRAST = 8  # grey levels by which a corner differs from its circle
-WINDOW = 3  # pixels to each side whose gradients tell how much of a corner it is
 UNSURE_BITS = 26  # the lowest: those that an index looks words up by, at most
 COARSE = (40, 24)  # cells, across and down, by whose means pictures are compared: ...
 SAME = 4  # ... where none differs by so many grey levels, the picture has not changed ...
@@ -36,8 +34,7 @@ STILL_S = 10.0  # ... but is described again after so long: a vote then is not f
 FLAT = 3  # grey levels within a pixel's reach: a surface drawn, or black
 BARE = 0.85  # of a picture that is flat: colour bars, a slate, a title; of films, night and drawings alone
 CARD_S = 1.5  # such a picture that stands so long shows nobody's work: it is not described
-GRID = (8, 5)  # along the longer and the shorter side: landmarks are spread over the picture ...
-CROWDS = (1.5, 1.0)  # ... no cell of a reference, or of a query, has more than so many times its share
+CROWDS = (1.5, 1.0)  # no cell of a reference's grid, or of a query's, has more landmarks than so many times its share
 
 
 def _zigzag() -> NDArray[np.int64]:
@@ -207,18 +204,16 @@ def landmarks(
     Find at most `n` corners of a picture, at several scales and spread over it.
 
     Returns their places float32[k, 3] (x, y and the size of a pixel of their level, all in widths of the picture) and
-    the patches around them, float32[k, CELLS, CELLS]. Corners are FAST's (Rosten and Drummond, "Machine learning for
-    high-speed corner detection", 2006), ranked by the smaller eigenvalue of their gradients (Shi and Tomasi, "Good
-    features to track", 1994).
+    the patches around them, float32[k, CELLS, CELLS].
     """
     levels = list(_levels(picture, deepest))
     shares = np.array([STEP**-k for k in range(len(levels))])
     places, patches = [np.empty((0, 3), np.float32)], [np.empty((0, CELLS, CELLS), np.float32)]
     for level, share in zip(levels, (n * shares / shares.sum()).astype(int), strict=True):
-        corners = _corners(level, share, crowd)
+        at = corners(level, share, crowd)
         size = 1 / level.shape[1]
-        places.append(np.column_stack([corners * size, np.full(len(corners), size)]).astype(np.float32))
-        patches.append(_patches(level, corners))
+        places.append(np.column_stack([at * size, np.full(len(at), size)]).astype(np.float32))
+        patches.append(_patches(level, at))
     return np.concatenate(places), np.concatenate(patches)
 
 
@@ -230,67 +225,27 @@ def _levels(picture: NDArray[np.uint8], deepest: float) -> Iterable[NDArray[np.u
         level = _resized(level, 1 / STEP, cv2.INTER_LINEAR)  # the step is small; the mean over areas takes long
 
 
-@lru_cache(maxsize=1)
-def _detector() -> cv2.FastFeatureDetector:
-    return cv2.FastFeatureDetector.create(CONTRAST, True)
-
-
-def _corners(level: NDArray[np.uint8], n: int, crowd: float) -> NDArray[np.float32]:
-    """Return x and y of at most `n` corners, float32[k, 2] in pixels: the clearest, but in no cell too many."""
-    height, width = level.shape
-    found = np.asarray(cv2.KeyPoint.convert(_detector().detect(level)), dtype=np.float32).reshape(-1, 2)
-    inside = ((found >= MARGIN) & (found < np.array([width, height]) - MARGIN)).all(axis=1)
-    corners = found[inside]
-    columns, rows = GRID if width >= height else GRID[::-1]
-    cell = (corners * [columns / width, rows / height]).astype(np.int64) @ [1, columns]
-    order = np.argsort(-_strengths(level, corners), kind="stable")
-    taken = order[_spread(cell[order], columns * rows, n, math.ceil(crowd * n / (columns * rows)))]
-    return np.asarray(corners[taken])
-
-
-@njit(cache=True, nogil=True)
-def _strengths(level, corners):  # type: ignore[no-untyped-def]
-    """Return the smaller eigenvalue of the gradients around each corner."""
-    strengths = np.empty(len(corners), np.float32)
-    for i in range(len(corners)):
-        x0, y0 = int(corners[i, 0]), int(corners[i, 1])
-        xx, yy, xy = np.float32(0), np.float32(0), np.float32(0)
-        for y in range(y0 - WINDOW, y0 + WINDOW + 1):
-            for x in range(x0 - WINDOW, x0 + WINDOW + 1):
-                gx = np.float32(level[y, x + 1]) - np.float32(level[y, x - 1])
-                gy = np.float32(level[y + 1, x]) - np.float32(level[y - 1, x])
-                xx, yy, xy = xx + gx * gx, yy + gy * gy, xy + gx * gy
-        strengths[i] = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy * xy)
-    return strengths
-
-
-@njit(cache=True, nogil=True)
-def _spread(cells, n_cells, n, crowd):  # type: ignore[no-untyped-def]
-    """Return which to take, in order, at most `n` in all and `crowd` in a cell."""
-    taken, counts, k = np.empty(min(n, len(cells)), np.int64), np.zeros(n_cells, np.int64), 0
-    for i in range(len(cells)):
-        if k < len(taken) and counts[cells[i]] < crowd:
-            counts[cells[i]] += 1
-            taken[k] = i
-            k += 1
-    return taken[:k]
-
-
-@njit(cache=True, nogil=True)
-def _patches(level, corners):  # type: ignore[no-untyped-def]
+def _patches(level: NDArray[np.uint8], at: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the means of the cells of the patch around each corner; beyond the edge, the edge goes on."""
-    height, width = level.shape
-    patches = np.empty((len(corners), CELLS, CELLS), np.float32)
-    for i in range(len(corners)):
-        x0, y0 = int(corners[i, 0]) - PATCH // 2, int(corners[i, 1]) - PATCH // 2
+    over = PATCH // 2 + 1 - MARGIN
+    return np.asarray(_means(cv2.copyMakeBorder(level, over, over, over, over, cv2.BORDER_REPLICATE), at, over))
+
+
+@njit(cache=True, nogil=True)
+def _means(wider, at, over):  # type: ignore[no-untyped-def]
+    """Return the means of the cells, float32[k, CELLS, CELLS], in a picture that is wider by so much on each side."""
+    means, sums = np.empty((len(at), CELLS, CELLS), np.float32), np.empty(PATCH, np.int32)
+    for i in range(len(at)):
+        left, top = int(at[i, 0]) - PATCH // 2 + over, int(at[i, 1]) - PATCH // 2 + over
         for row in range(CELLS):
+            y = top + CELL * row
+            a, b, c = wider[y, left:], wider[y + 1, left:], wider[y + 2, left:]
+            for x in range(PATCH):
+                sums[x] = a[x] + b[x] + c[x]
             for column in range(CELLS):
-                total = np.float32(0)
-                for y in range(y0 + CELL * row, y0 + CELL * (row + 1)):
-                    for x in range(x0 + CELL * column, x0 + CELL * (column + 1)):
-                        total += level[min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
-                patches[i, row, column] = total / CELL**2
-    return patches
+                x = CELL * column
+                means[i, row, column] = (sums[x] + sums[x + 1] + sums[x + 2]) / CELL**2
+    return means
 
 
 @lru_cache(maxsize=1)

@@ -8,8 +8,10 @@ from typing import Any
 
 from sordino.monitor import timeline
 from sordino.monitor.console import one_line
+from sordino.monitor.deciding import decide
 from sordino.monitor.home import Home
-from sordino.monitor.recommend import recommend, wired
+from sordino.monitor.recommend import wired
+from sordino.monitor.territories import named
 from sordino.monitor.wording import clock
 from sordino.pipelines.analyse import Report, analyse
 from sordino.pipelines.media import MediaError
@@ -88,17 +90,8 @@ def check(home: Home, path: Path, situation: Mapping[str, Any]) -> Checked:
         }
     )
     episodes = timeline.extend((), segment, report.matches)
-    recommendation = recommend(
-        segment,
-        report.matches,
-        episodes,
-        home.store.facts_for({e.reference_id for e in episodes}),
-        home.policy,
-        now=datetime.now(UTC),
-        tracks=report.tracks or frozenset(("audio", "video")),
-        media_error=error,
-    )
-    return Checked(path, recommendation, report.warnings, error)
+    decision = decide(segment, report, error, episodes, home, datetime.now(UTC))
+    return Checked(path, decision.answer, report.warnings, error)
 
 
 def told(found: Match) -> str:
@@ -118,6 +111,7 @@ def in_short(recommendation: Recommendation) -> str:
     'allow'
     """
     measures = [
-        " ".join([m.kind, *(f"{clock(s.start_s)}-{clock(s.end_s)}" for s in m.spans)]) for m in recommendation.measures
+        " ".join([m.kind, *named(m.territories), *(f"{clock(s.start_s)}-{clock(s.end_s)}" for s in m.spans)])
+        for m in recommendation.measures
     ]
     return " + ".join(measures) + ("" if recommendation.automatic else " (needs a human)")

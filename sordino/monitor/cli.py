@@ -6,7 +6,7 @@ import typer
 
 import sordino
 from sordino.fingerprints.catalogue import CatalogueError
-from sordino.monitor.commands import licences, live, media, running, works
+from sordino.monitor.commands import licences, live, media, ownership, policies, quarantine, running, works
 from sordino.monitor.console import OutputLost, fail, give_up_output, log_to_stderr, take_any_text
 from sordino.monitor.policy import PolicyError
 from sordino.monitor.settings import SettingsError
@@ -25,8 +25,13 @@ app = typer.Typer(
 )
 works.app.command()(live.hot)
 works.app.command()(live.follow)
+works.app.command()(ownership.own)
+works.app.command()(ownership.exclude)
+works.app.command()(quarantine.release)
+works.app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(works.app, name="works")
 app.add_typer(licences.app, name="licences")
+app.add_typer(policies.app, name="policy")
 for command in (media.match, media.check, media.remedy, running.monitor, running.doctor, running.demo):
     app.command()(command)
 

@@ -16,7 +16,7 @@ from sordino.monitor.home import Home, opened
 from sordino.monitor.policy import PolicyError
 from sordino.monitor.settings import SettingsError
 from sordino.monitor.store.errors import StoreError
-from sordino.pipelines import acoustid
+from sordino.pipelines import acoustid, voice
 from sordino.pipelines.media import DecoderMissing, ffmpeg_version
 
 LOW_BYTES = 1 << 30
@@ -40,6 +40,7 @@ def examine(home: Path | None) -> Iterator[Finding]:
     yield Finding("sordino", True, f"{sordino.__version__} on Python {sys.version.split()[0]}")
     yield _checked("ffmpeg", lambda: ffmpeg_version())
     yield _checked("chromaprint", _chromaprint)
+    yield _checked("voice", _voice)
     yield _checked("settings", lambda: f"home is {settings.load(home=home).home}")
     try:
         with opened(settings.load(home=home)) as opened_home:
@@ -70,8 +71,19 @@ def _home(home: Home) -> Iterator[Finding]:
     free = shutil.disk_usage(home.settings.home).free
     yield Finding("disk", free > LOW_BYTES, f"{free / 1e9:.1f} GB free in {home.settings.home}")
     yield Finding("policy", True, home.policy.version_name)
+    yield _policies(home)
     prefixes = ", ".join(home.settings.media_prefixes) or "none: segments' media must be inline"
     yield Finding("media prefixes", True, prefixes)
+
+
+def _policies(home: Home) -> Finding:
+    """Name the rights holders' policies that works go by and that aren't there."""
+    works = list(home.store.works())
+    names = {owner.policy or work.policy for work in works for owner in work.owners} | {work.policy for work in works}
+    gone = sorted(name for name in names if name is not None and name not in home.holders)
+    there = f"of rights holders: {', '.join(sorted(home.holders))}"
+    lost = f"works go by {', '.join(gone)}, which isn't there: a human decides on their uses"
+    return Finding("holders' policies", not gone, lost if gone else there)
 
 
 def _chromaprint() -> str:
@@ -80,8 +92,13 @@ def _chromaprint() -> str:
     return "present"
 
 
+def _voice() -> str:
+    voice.voice_spans(np.zeros(voice.RATE, np.int16), voice.RATE)
+    return "present"
+
+
 def _checked(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except (DecoderMissing, acoustid.AcoustidMissing, SettingsError) as error:
+    except (DecoderMissing, acoustid.AcoustidMissing, voice.VoiceMissing, SettingsError) as error:
         return Finding(name, False, str(error))

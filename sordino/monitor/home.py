@@ -5,14 +5,15 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sordino.fingerprints.catalogue import Catalogue
-from sordino.monitor import policy
-from sordino.monitor.policy import Policy
+from sordino.monitor import policy_files
+from sordino.monitor.holders import HolderPolicy
+from sordino.monitor.policy import Policy, PolicyError
 from sordino.monitor.settings import Settings
 from sordino.monitor.store.store import Store
 from sordino.pipelines.media import Limits
@@ -28,6 +29,13 @@ class Home:
     store: Store
     catalogue: Catalogue
     policy: Policy
+    holders: Mapping[str, HolderPolicy]  # by name
+
+    def check_holder_policy(self, name: str | None) -> None:
+        """Raise PolicyError `policy_not_found` where a work is to go by a policy that isn't there."""
+        if name is not None and name not in self.holders:
+            there = ", ".join(sorted(self.holders))
+            raise PolicyError("policy_not_found", f"no policy of a rights holder {name!r}; there are: {there}")
 
     @property
     def segment_limits(self) -> Limits:
@@ -38,12 +46,13 @@ class Home:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Home]:
     """Open the home folder, which is made if it is not there; raises StoreError, CatalogueError, PolicyError."""
-    rules = policy.load(settings.policy)
+    rules = policy_files.load(settings.policy)
+    holders = policy_files.holders(settings.policies_folder)
     if settings.regime is not None:
         rules = rules.model_copy(update={"regime": settings.regime})
     catalogue = Catalogue.open(settings.home / "catalogue")
     with Store.open(settings.store_url) as store:
-        yield Home(settings, store, catalogue, rules)
+        yield Home(settings, store, catalogue, rules, holders)
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from typing import get_args
 
 from sordino.fingerprints.model import Region, Span
 from sordino.monitor.weighing import minus, union
+from sordino.monitor.wording import TIME, parsed_clock
 from sordino.pipelines.messages import Match, Measure, MeasureKind, PictureRegion, TimeSpan
 from sordino.pipelines.remedies.plan import RemedyError
 
-_TIME = r"(?:\d{1,6}:){0,2}\d{1,9}(?:\.\d{1,9})?"
-_SPAN = rf"(?P<start>{_TIME})-(?P<end>{_TIME})"
+_SPAN = rf"(?P<start>{TIME})-(?P<end>{TIME})"
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _REGION = rf"(?P<region>{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER})"
 _WORK = r"(?P<work>[^:\s]+)"
@@ -142,17 +142,10 @@ def _form(name: str) -> tuple[MeasureKind, str, str]:
 
 
 def _span(text: str, start: str, end: str) -> Span:
-    start_s, end_s = _seconds(start), _seconds(end)
+    start_s, end_s = parsed_clock(start), parsed_clock(end)
     if end_s <= start_s:
         raise RemedyError("bad_measure", f"{text!r}: the span ends before it starts")
     return Span(start_s, end_s)
-
-
-def _seconds(typed: str) -> float:
-    seconds = 0.0
-    for part in typed.split(":"):
-        seconds = 60 * seconds + float(part)
-    return seconds
 
 
 def _region(text: str, typed: str) -> Region:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sordino.fingerprints.model import Match, Span
 from sordino.monitor import timeline
+from sordino.monitor.deciding import decide
 from sordino.monitor.home import Home
-from sordino.monitor.recommend import recommend
 from sordino.monitor.store.errors import StoreError
 from sordino.monitor.timeline import Episode
 from sordino.pipelines.analyse import Report, analyse
@@ -66,23 +66,19 @@ def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home
     for _ in range(STALE_RETRIES):
         stream = home.store.stream(segment.stream_id)
         episodes = timeline.extend(home.store.episodes(segment.stream_id), segment, report.matches)
-        facts = home.store.facts_for({episode.reference_id for episode in episodes})
-        recommendation = recommend(
-            segment,
-            report.matches,
-            episodes,
-            facts,
-            home.policy,
-            now=datetime.now(UTC),
-            tracks=report.tracks or frozenset(("audio", "video")),
-            media_error=reason,
-        )
+        decision = decide(segment, report, reason, episodes, home, datetime.now(UTC))
+        answer, error = decision.answer, reason and ": ".join(reason)
         try:
-            error = reason and ": ".join(reason)
-            return home.store.save(segment, recommendation.because, episodes, recommendation, error, stream.revision)
+            stands = home.store.save(
+                segment, answer.because, episodes, answer, error, stream.revision, decision.effects
+            )
         except StoreError as refused:
             if refused.code != "stale":
                 raise
+            continue
+        if stands is answer:
+            decision.count()
+        return stands
     raise Busy("stale", f"stream {segment.stream_id} is being written to by others all the time")
 
 

@@ -2,76 +2,35 @@
 
 import json
 import uuid
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import get_args
 
 import sordino
 from sordino.fingerprints.model import Match, Span, Track
-from sordino.monitor import licensing, statements
-from sordino.monitor.judging import Finding, doubts, judge, overrun
+from sordino.monitor import licensing, uses
+from sordino.monitor.answering import answered, weighed_case
+from sordino.monitor.doubts import overrun
+from sordino.monitor.holders import HolderPolicy, Situation
+from sordino.monitor.judging import Bench, Finding, judge
+from sordino.monitor.layers import Trial
 from sordino.monitor.policy import Policy
-from sordino.monitor.statements import Subject
+from sordino.monitor.statements.chinese import CHINESE
+from sordino.monitor.statements.english import ENGLISH
+from sordino.monitor.statements.said import Said, say
 from sordino.monitor.timeline import Episode
-from sordino.monitor.weighing import Layer, Weighed, least_sufficient, minus, picture_layer, union, weigh
+from sordino.monitor.weighing import meet
 from sordino.monitor.wording import plain
 from sordino.monitor.works import Facts, Work
 from sordino.pipelines import messages
-from sordino.pipelines.messages import Measure, PictureRegion, Recommendation, Rejected, Segment, TimeSpan
+from sordino.pipelines.messages import PictureRegion, Recommendation, Segment, TimeSpan
 
 ENGINE_VERSION = f"sordino/{sordino.__version__}"
 BOTH_TRACKS: frozenset[Track] = frozenset(get_args(Track))
 
 _NAMESPACE = uuid.UUID("6f0d9b7e-0c63-5c0a-9a55-3d4f6f1f2b11")
 _LEAST_LOG10 = -300.0  # JSON has no infinity
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What was found in a segment, and every admissible option weighed; `best` is the least that suffices, if any."""
-
-    findings: tuple[Finding, ...]
-    options: tuple[Weighed, ...]
-    best: Weighed | None
-    tolerated_s: float
-    subject: Subject
-
-    @property
-    def infringing(self) -> tuple[Finding, ...]:
-        """The uses that nothing allows."""
-        return tuple(finding for finding in self.findings if finding.infringing)
-
-    @property
-    def residual_s(self) -> float:
-        """Infringing seconds as long as nothing is done."""
-        return self.options[0].residual_s if self.options else 0.0
-
-    def rejected(self, chosen: Weighed | None) -> tuple[Rejected, ...]:
-        """Return every option that isn't chosen, from the least to the most intrusive, with the reason."""
-        return tuple(
-            Rejected(
-                measure=option.measures[-1],
-                together_with=option.measures[:-1],
-                residual_s=option.residual_s,
-                collateral_s=option.collateral_s,
-                why=statements.why_rejected(option, self.best, self.tolerated_s, self.subject),
-            )
-            for option in sorted(self.options, key=lambda option: option.rung)
-            if option is not chosen
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The part of a recommendation that is decided; the rest of it is looked up or copied."""
-
-    measures: tuple[Measure, ...]
-    residual_s: float
-    collateral_s: float
-    automatic: bool
-    rejected: tuple[Rejected, ...]
-    statement: str
 
 
 def recommend(
@@ -82,32 +41,39 @@ def recommend(
     policy: Policy,
     *,
     now: datetime,
+    holders: Mapping[str, HolderPolicy] | None = None,
     duration_s: float | None = None,
     tracks: Collection[Track] = BOTH_TRACKS,
+    voice: Sequence[Span] | None = None,
+    trials: Sequence[Trial] | None = None,
     media_error: tuple[str, str] | None = None,
+    brakes: Sequence[Said] = (),
     supersedes: str | None = None,
 ) -> Recommendation:
     """
     Answer for one segment's stretch of its stream.
 
-    `matches` are the segment's, counted from its start; `episodes` are the stream's, these matches included (see
-    `timeline.extend`; ValueError where they aren't). `duration_s` and `tracks` are what the media turned out to have
-    (None: what the segment says), `media_error` (code, message) is why it couldn't be decoded. The same arguments give
-    the same answer, its id included; an answer that `supersedes` another has an id of its own.
+    `matches`, `voice` (where there is speech or song; None: everywhere) and `trials` (of taking music out; None: none)
+    are the segment's, counted from its start; `episodes` are the stream's, these matches included (see
+    `timeline.extend`; ValueError where they aren't). `holders` are the rights holders' policies by name. `duration_s`
+    and `tracks` are what the media turned out to have (None: what the segment says), `media_error` (code, message) is
+    why it couldn't be decoded, `brakes` why a measure needs a human though nothing about it is in doubt. The same
+    arguments give the same answer, its id included; an answer that `supersedes` another has an id of its own.
     """
-    now = licensing.as_utc(now)
+    now, holders = licensing.as_utc(now), holders or {}
     if duration_s is not None:
         segment = segment.model_copy(update={"duration_s": duration_s})
-    here = _here(segment, matches, episodes)
-    work_ids = {facts.works[episode.reference_id].work_id for episode in here if episode.reference_id in facts.works}
-    licences = licensing.check(segment, work_ids, facts, now)
-    findings = judge(here, segment, facts, licences, policy)
-    case = _weigh(segment, findings, policy, {*tracks, *(match.track for match in matches)})
+    tracks = {*tracks, *(match.track for match in matches)}
+    bench, findings = judged(segment, matches, episodes, facts, policy, now=now, holders=holders, tracks=tracks)
+    case = weighed_case(bench, findings, tracks, _shifted(voice, segment), _tried(trials or (), findings, segment))
     infringing = [finding.episode.reference_id for finding in case.infringing]
     undecidable = _undecidable(media_error) + overrun(matches, segment, infringing)
-    answer = _answer(case, undecidable, doubts(findings, segment, policy), policy.deadline(segment, now))
+    deadline = policy.deadline(segment, now)
+    answer = answered(case, undecidable, bench, deadline, brakes)
+    asked = not answer.automatic or any(measure.kind == "review" for measure in answer.measures)
+    used = sorted(holders[name].version_name for name in _policies(findings) if name in holders)
     return Recommendation(
-        recommendation_id=_identity(segment, policy, supersedes),
+        recommendation_id=_identity(segment, policy, used, supersedes),
         stream_id=segment.stream_id,
         sequence=segment.sequence,
         measures=answer.measures,
@@ -115,72 +81,87 @@ def recommend(
         collateral_s=answer.collateral_s,
         automatic=answer.automatic,
         because=_because(segment, matches, findings),
-        rejected=answer.rejected,
-        licences_checked=licences,
+        rejected=tuple(row for row, _ in answer.rejected),
+        licences_checked=tuple(bench.licences),
         exceptions_claimed=segment.exceptions_claimed,
         regime=policy.regime,
-        deadline=None if answer.automatic else policy.deadline(segment, now),
+        deadline=deadline if asked else None,
         policy_version=policy.version_name,
+        holder_policies=tuple(used),
         engine_version=ENGINE_VERSION,
         supersedes=supersedes,
-        statement=answer.statement,
+        statement=ENGLISH.text(answer.statement),
+        statement_zh=CHINESE.text(answer.statement),
     )
 
 
-def _weigh(segment: Segment, findings: tuple[Finding, ...], policy: Policy, tracks: Collection[Track]) -> _Case:
+def judged(
+    segment: Segment,
+    matches: Sequence[Match],
+    episodes: Iterable[Episode],
+    facts: Facts,
+    policy: Policy,
+    *,
+    now: datetime,
+    holders: Mapping[str, HolderPolicy] | None = None,
+    tracks: Collection[Track] = BOTH_TRACKS,
+) -> tuple[Bench, tuple[Finding, ...]]:
+    """Return what is thought of each episode that bears on the segment, and what it is judged by; see `recommend`."""
+    episodes = list(episodes)
+    here = _here(segment, matches, episodes)
+    bench = _bench(segment, episodes, here, facts, policy, holders or {}, licensing.as_utc(now), tracks)
+    return bench, judge(here, bench)
+
+
+def _bench(
+    segment: Segment,
+    episodes: Sequence[Episode],
+    here: Sequence[Episode],
+    facts: Facts,
+    policy: Policy,
+    holders: Mapping[str, HolderPolicy],
+    now: datetime,
+    tracks: Collection[Track],
+) -> Bench:
+    """Look up what the findings are judged by: licences, and how much of each work the stream has used."""
+    works = {work.work_id: work for e in here if (work := facts.works.get(e.reference_id)) is not None}
+    stream_s = max([segment.start_s + segment.duration_s, *(e.query.end_s for e in episodes)])
+    used = {
+        work_id: uses.measured(
+            (e for e in episodes if _is(facts.works.get(e.reference_id), work_id)), work, stream_s, tracks
+        )
+        for work_id, work in works.items()
+    }
+    licences = licensing.check(segment, works.values(), facts, now)
+    return Bench(segment, facts, licences, policy, holders, Situation(segment, facts.account_groups, now), used)
+
+
+def _is(work: Work | None, work_id: str) -> bool:
+    return work is not None and work.work_id == work_id
+
+
+def _shifted(voice: Sequence[Span] | None, segment: Segment) -> tuple[Span, ...] | None:
+    return None if voice is None else tuple(span.shifted(segment.start_s) for span in voice)
+
+
+def _tried(trials: Iterable[Trial], findings: Iterable[Finding], segment: Segment) -> list[Trial]:
+    """Return the trials of what infringes in the segment, in the stream's time."""
+    infringing = {finding.episode.reference_id for finding in findings if finding.infringing}
     whole = Span(segment.start_s, segment.start_s + segment.duration_s)
-    tolerated_s = policy.tolerated_s(segment.duration_s)
-    options: tuple[Weighed, ...] = ()
-    if any(finding.infringing for finding in findings):  # what is licensed is never measured
-        options = tuple(weigh(_layers(findings, whole, tracks), whole, policy.admissible))
-    best = least_sufficient(options, tolerated_s)
-    return _Case(findings, options, best, tolerated_s, Subject(_name(segment, tracks), whole))
+    mine = [
+        replace(trial, query=query)
+        for trial in trials
+        if trial.reference_id in infringing
+        for query in meet([trial.query.shifted(segment.start_s)], [whole])
+    ]
+    return sorted(mine, key=lambda t: (t.query, t.reference_id, t.ok, t.suppression_db, t.why))
 
 
-def _answer(case: _Case, undecidable: list[str], doubts: list[str], deadline: datetime) -> _Answer:
-    """Choose. `undecidable` stands even against allowing; `doubts` only against acting without a human."""
-    if not undecidable and (not case.infringing or (case.best is not None and case.best.allows)):
-        return _allow(case)
-    if undecidable or doubts or case.best is None:
-        insufficient = ["no measure that this policy admits is enough"] if case.options and case.best is None else []
-        spans = () if undecidable else union(finding.part for finding in case.infringing)
-        return _review(case, undecidable + doubts + insufficient, spans or (case.subject.whole,), deadline)
-    return _act(case, case.best)
-
-
-def _allow(case: _Case) -> _Answer:
-    return _Answer(
-        measures=(Measure(kind="allow"),),
-        residual_s=case.residual_s,
-        collateral_s=0.0,
-        automatic=True,
-        rejected=case.rejected(case.best),
-        statement=statements.allowed(case.findings, case.residual_s, case.tolerated_s, case.subject),
-    )
-
-
-def _act(case: _Case, chosen: Weighed) -> _Answer:
-    rejected = case.rejected(chosen)
-    return _Answer(
-        measures=chosen.measures,
-        residual_s=chosen.residual_s,
-        collateral_s=chosen.collateral_s,
-        automatic=chosen.reversible,
-        rejected=rejected,
-        statement=statements.measured(case.findings, chosen, rejected, case.subject),
-    )
-
-
-def _review(case: _Case, reasons: list[str], spans: Sequence[Span], deadline: datetime) -> _Answer:
-    """Nothing is done until a human has decided; what the figures point to stands among the rejected."""
-    return _Answer(
-        measures=(Measure(kind="review", spans=tuple(TimeSpan(start_s=s.start_s, end_s=s.end_s) for s in spans)),),
-        residual_s=case.residual_s,
-        collateral_s=0.0,
-        automatic=False,
-        rejected=case.rejected(None),
-        statement=statements.reviewed(case.findings, reasons, case.best, deadline, case.subject),
-    )
+def _policies(findings: Iterable[Finding]) -> set[str]:
+    """Return the names of the policies that the works found go by."""
+    works = [finding.work for finding in findings if finding.work is not None]
+    named = {owner.policy or work.policy for work in works for owner in work.owners} | {w.policy for w in works}
+    return {name for name in named if name is not None}
 
 
 def _here(segment: Segment, matches: Sequence[Match], episodes: Iterable[Episode]) -> list[Episode]:
@@ -206,37 +187,12 @@ def _meet(one: Span, other: Span) -> bool:
     return one.start_s <= other.end_s and other.start_s <= one.end_s
 
 
-def _layers(findings: Sequence[Finding], whole: Span, tracks: Collection[Track]) -> list[Layer]:
-    """
-    Return the segment's modalities.
-
-    Voice is taken to be everywhere, and lawful, until a detector of speech says where it is: that errs towards doing
-    less. A second of music is either infringing or, where a licence covers it, lawful; never both.
-    """
-    layers = []
-    if "audio" in tracks:
-        music = union(f.part for f in findings if f.infringing and f.episode.track == "audio")
-        licensed = (f.part for f in findings if f.verdict == "licensed" and f.episode.track == "audio")
-        layers.append(Layer("music", music, tuple((span, 1.0) for span in minus(licensed, music))))
-        layers.append(Layer("voice", (), ((whole, 1.0),)))
-    if "video" in tracks:
-        shown = [(f.part, f.episode.region) for f in findings if f.infringing and f.episode.track == "video"]
-        layers.append(picture_layer(whole, shown))
-    return layers
+def _undecidable(media_error: tuple[str, str] | None) -> list[Said]:
+    return [say("media", code=plain(media_error[0]), message=plain(media_error[1]))] if media_error else []
 
 
-def _name(segment: Segment, tracks: Collection[Track]) -> str:
-    if segment.live or segment.sequence > 0:
-        return "this segment"
-    return "the video" if "video" in tracks else "the recording"
-
-
-def _undecidable(media_error: tuple[str, str] | None) -> list[str]:
-    return [f"its media can't be read ({plain(media_error[0])}: {plain(media_error[1])})"] if media_error else []
-
-
-def _identity(segment: Segment, policy: Policy, supersedes: str | None) -> str:
-    key = [segment.stream_id, segment.sequence, ENGINE_VERSION, policy.version_name, supersedes]
+def _identity(segment: Segment, policy: Policy, used: Sequence[str], supersedes: str | None) -> str:
+    key = [segment.stream_id, segment.sequence, ENGINE_VERSION, policy.version_name, *used, supersedes]
     return str(uuid.uuid5(_NAMESPACE, json.dumps(key)))
 
 

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
         default=(), description="where segments' media may come from; none: inline media only"
     )
     policy: str = Field(default="default", min_length=1, description="a packaged policy's name, or a .toml file's path")
+    policies: Path | None = Field(default=None, description="rights holders' policies; not set: HOME/policies")
     regime: str | None = Field(default=None, min_length=1, max_length=64, description="instead of the policy's")
     max_segment_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 3600.0
     metrics_port: Annotated[int | None, Field(gt=0, lt=65_536)] = Field(
@@ -73,6 +74,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"{prefix!r} is no prefix: expected SCHEME://PLACE/ or a folder's absolute path")
             closed.append(address.rstrip("/") + "/")
         return tuple(closed)
+
+    @property
+    def policies_folder(self) -> Path:
+        """Where rights holders' policies are."""
+        return _absolute(self.policies or self.home / "policies")
 
     @property
     def store_url(self) -> str:

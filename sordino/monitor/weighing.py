@@ -1,14 +1,15 @@
-"""Pure: residual and collateral in seconds of every admissible set of measures, and the least of them that suffices."""
+"""Pure: residual and collateral in seconds of sets of measures, and the least of them that suffices."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Literal
 
 from sordino.fingerprints.model import Region, Span
-from sordino.pipelines.messages import Measure, MeasureKind, TimeSpan
+from sordino.pipelines.messages import Measure, MeasureKind
 
-Modality = Literal["music", "voice", "picture"]
+Modality = Literal["music", "voice", "picture", "commerce"]
 
 # From the least to the most intrusive: where two sets lose as much, the lower rung wins.
 LADDER: tuple[MeasureKind, ...] = (
@@ -16,13 +17,22 @@ LADDER: tuple[MeasureKind, ...] = (
     "restrict_territory", "disable_commerce", "warn_live", "mute_live", "slate_live", "interrupt_live", "remove",
 )  # fmt: skip
 
-# What a measure takes away while it lasts.
+EVERYTHING: frozenset[Modality] = frozenset({"music", "voice", "picture", "commerce"})
+
+# What a measure takes away while it lasts; of the picture, `blur_region` takes its region only.
 SILENCES: dict[MeasureKind, frozenset[Modality]] = {
     "erase_music": frozenset({"music"}),
     "mute": frozenset({"music", "voice"}),
+    "blur_region": frozenset({"picture"}),
+    "trim": frozenset({"music", "voice", "picture"}),
     "blank": frozenset({"picture"}),
-    "remove": frozenset({"music", "voice", "picture"}),
+    "restrict_territory": EVERYTHING,
+    "disable_commerce": frozenset({"commerce"}),
+    "remove": EVERYTHING,
 }
+
+# What leaves the use up: done because a holder asks for no more, never weighed.
+LEAVES_UP: frozenset[MeasureKind] = frozenset({"allow", "label", "share_revenue", "track"})
 
 IRREVERSIBLE: frozenset[MeasureKind] = frozenset({"interrupt_live", "remove"})  # never without a human
 
@@ -34,12 +44,24 @@ class Layer:
     """
     One modality of a segment: where it infringes, and where it is lawful, each stretch with its lawful share.
 
-    The share is 1 except for a picture of which only a region infringes.
+    The share is below 1 where only a region of the picture infringes. What infringes may have a `region`, and a
+    `ceiling`, the most intrusive kind of measure that its holder asks for; it can be taken out of the sound where it is
+    `erasable`. All of it is so in `territories` (none: wherever the segment is shown), where `audience` of those are
+    who are shown the segment.
     """
 
     modality: Modality
     infringing: tuple[Span, ...]
     lawful: tuple[tuple[Span, float], ...]
+    region: Region | None = None
+    ceiling: MeasureKind = "remove"
+    erasable: tuple[Span, ...] = ()
+    territories: frozenset[str] = frozenset()
+    audience: float = 1.0
+
+    def admits(self, kind: MeasureKind) -> bool:
+        """Tell whether the holder asks for so much."""
+        return LADDER.index(kind) <= LADDER.index(self.ceiling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +90,22 @@ class Weighed:
         return max(LADDER.index(measure.kind) for measure in self.measures), len(self.measures), lasting_s
 
 
-def weigh(layers: Sequence[Layer], whole: Span, admissible: Iterable[MeasureKind]) -> list[Weighed]:
-    """Weigh every set of admissible measures that bears on what infringes; the first is always to allow."""
-    kinds = [kind for kind in LADDER if kind in set(admissible) and kind in SILENCES]
-    localised = [measure for kind in kinds if kind != "remove" for measure in _on_spans(kind, layers)]
-    everywhere = [
-        Measure(kind=m.kind, spans=(_time_span(whole),)) for m in localised if m.spans != (_time_span(whole),)
-    ]
-    sets = [(Measure(kind="allow"),), *((m,) for m in localised), *_joint(localised), *((m,) for m in everywhere)]
-    if "remove" in kinds:
-        sets.append((Measure(kind="remove", spans=(_time_span(whole),)),))
-    return [_weighed(measures, layers) for measures in sets]
+def weighed(measures: tuple[Measure, ...], layers: Sequence[Layer]) -> Weighed:
+    """Return what a set of measures leaves of what infringes, and takes of what is lawful."""
+    cuts = [_Cut.by(measure) for measure in measures if measure.kind in SILENCES]
+    left: dict[Modality, list[Span]] = {layer.modality: [] for layer in layers}
+    losses: dict[Modality, float] = dict.fromkeys(left, 0.0)
+    alike: dict[tuple[Modality, Region | None, frozenset[str]], tuple[Span, ...]] = {}
+    for layer in layers:
+        key = (layer.modality, layer.region, layer.territories)
+        if layer.infringing:
+            if key not in alike:  # many works are used alike: in sound, everywhere
+                alike[key] = _taken(cuts, layer)
+            left[layer.modality] += minus(minus(layer.infringing, alike[key]), _erased(cuts, layer))
+        if layer.lawful:
+            losses[layer.modality] += layer.audience * _lost_s(layer.lawful, _taken(cuts, layer, lawful=True))
+    residual_s = sum(total_s(union(spans)) for spans in left.values())
+    return Weighed(measures, round(residual_s, 3), round(sum(losses.values()), 3), tuple(losses.items()))
 
 
 def least_sufficient(options: Iterable[Weighed], tolerated_s: float) -> Weighed | None:
@@ -90,52 +117,81 @@ def least_sufficient(options: Iterable[Weighed], tolerated_s: float) -> Weighed 
     )
 
 
-def _on_spans(kind: MeasureKind, layers: Sequence[Layer]) -> list[Measure]:
-    spans = union(span for layer in layers if layer.modality in SILENCES[kind] for span in layer.infringing)
-    return [Measure(kind=kind, spans=tuple(_time_span(span) for span in spans))] if spans else []
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A measure as it is weighed; `box` is the blurred region's left, right, top and bottom."""
+
+    kind: MeasureKind
+    spans: tuple[Span, ...]
+    territories: frozenset[str]
+    box: tuple[float, float, float, float] | None
+
+    @classmethod
+    def by(cls, measure: Measure) -> "_Cut":
+        spans = tuple(Span(span.start_s, span.end_s) for span in measure.spans)
+        region = measure.region
+        box = None if region is None else _corners(Region(region.x, region.y, region.w, region.h))
+        return cls(measure.kind, spans, frozenset(measure.territories), box)
+
+    def reaches(self, layer: Layer, *, lawful: bool) -> bool:
+        """Tell whether it takes the layer: what infringes there, or what is lawful; only what infringes is blurred."""
+        if layer.modality not in SILENCES[self.kind] or (self.kind == "blur_region" and lawful):
+            return False
+        if self.territories and not (layer.territories and layer.territories <= self.territories):
+            return False
+        return self.box is None or (layer.region is not None and _inside(layer.region, self.box))
 
 
-def _joint(measures: Sequence[Measure]) -> list[tuple[Measure, ...]]:
-    """Return the sets of two or more that take away different modalities."""
-    sizes = range(2, len(measures) + 1)
-    return [group for size in sizes for group in combinations(measures, size) if _apart(group)]
+def _taken(cuts: Iterable[_Cut], layer: Layer, *, lawful: bool = False) -> tuple[Span, ...]:
+    """Return where measures take a layer away; where erasing takes what infringes is told by `_erased`."""
+    reaching = [cut for cut in cuts if (lawful or cut.kind != "erase_music") and cut.reaches(layer, lawful=lawful)]
+    return union(span for cut in reaching for span in cut.spans)
 
 
-def _apart(group: Sequence[Measure]) -> bool:
-    return all(SILENCES[one.kind].isdisjoint(SILENCES[other.kind]) for one, other in combinations(group, 2))
+def _erased(cuts: Iterable[_Cut], layer: Layer) -> tuple[Span, ...]:
+    """Return where erasing takes what infringes: where that was tried."""
+    if layer.modality != "music" or not layer.erasable:
+        return ()
+    return meet((span for cut in cuts if cut.kind == "erase_music" for span in cut.spans), layer.erasable)
 
 
-def _weighed(measures: tuple[Measure, ...], layers: Sequence[Layer]) -> Weighed:
-    residual_s, losses = 0.0, []
-    for layer in layers:
-        taken = _taken(measures, layer.modality)
-        residual_s += total_s(minus(layer.infringing, taken))
-        lost_s = sum((share * span.overlap_s(cut) for span, share in layer.lawful for cut in taken), 0.0)
-        losses.append((layer.modality, lost_s))
-    return Weighed(measures, round(residual_s, 3), round(sum(lost_s for _, lost_s in losses), 3), tuple(losses))
+def _lost_s(lawful: Sequence[tuple[Span, float]], cuts: Sequence[Span]) -> float:
+    """Return the lawful seconds within the cuts, which are in order and don't overlap; each stretch with its share."""
+    ends = [cut.end_s for cut in cuts]
+    lost_s = 0.0
+    for span, share in lawful:
+        for cut in cuts[bisect_right(ends, span.start_s) :]:
+            if cut.start_s >= span.end_s:
+                break
+            lost_s += share * span.overlap_s(cut)
+    return lost_s
 
 
-def _taken(measures: Iterable[Measure], modality: Modality) -> tuple[Span, ...]:
-    taken = [measure for measure in measures if modality in SILENCES.get(measure.kind, ())]
-    return union(Span(span.start_s, span.end_s) for measure in taken for span in measure.spans)
+def _inside(region: Region, box: tuple[float, float, float, float]) -> bool:
+    left, right, top, bottom = _corners(region)
+    near = EPSILON_S
+    return left >= box[0] - near and right <= box[1] + near and top >= box[2] - near and bottom <= box[3] + near
 
 
-def _time_span(span: Span) -> TimeSpan:
-    return TimeSpan(start_s=span.start_s, end_s=span.end_s)
-
-
-def picture_layer(whole: Span, parts: Sequence[tuple[Span, Region | None]]) -> Layer:
+def picture_layers(whole: Span, parts: Sequence[tuple[Span, Region | None]]) -> list[Layer]:
     """
-    Return the picture's layer, given where registered pictures are shown and in which region (None: all of it).
+    Return the picture's layers, given where registered pictures are shown and in which region (None: all of it).
 
     While any is shown every second infringes, however small the region; the rest of the picture's area is lawful.
     """
+    regions = sorted({region for _, region in parts}, key=lambda region: (region is not None, region))
+    shown = [Layer("picture", union(span for span, r in parts if r == region), (), region) for region in regions]
+    return [*shown, Layer("picture", (), lawful_picture(whole, parts))]
+
+
+def lawful_picture(whole: Span, parts: Sequence[tuple[Span, Region | None]]) -> tuple[tuple[Span, float], ...]:
+    """Return the share of the picture's area that is lawful, stretch by stretch."""
     cuts = sorted({whole.start_s, whole.end_s, *(at for span, _ in parts for at in (span.start_s, span.end_s))})
     lawful = []
     for start_s, end_s in pairwise(cuts):
         regions = [region for span, region in parts if span.start_s <= start_s and end_s <= span.end_s]
         lawful.append((Span(start_s, end_s), 1.0 - covered_area(regions)))
-    return Layer("picture", union(span for span, _ in parts), tuple(lawful))
+    return tuple(lawful)
 
 
 def covered_area(regions: Sequence[Region | None]) -> float:
@@ -185,14 +241,33 @@ def minus(spans: Iterable[Span], taken: Iterable[Span]) -> tuple[Span, ...]:
     >>> minus([Span(0, 10)], [Span(2, 3), Span(9, 12)])
     (Span(start_s=0, end_s=2), Span(start_s=3, end_s=9))
     """
-    left = list(union(spans))
-    for cut in union(taken):
-        pieces = [(s.start_s, min(s.end_s, cut.start_s)) for s in left]
-        pieces += [(max(s.start_s, cut.end_s), s.end_s) for s in left]
-        left = [Span(start_s, end_s) for start_s, end_s in pieces if end_s > start_s]
-    return union(left)
+    cuts = union(taken)
+    ends = [cut.end_s for cut in cuts]
+    left = []
+    for span in union(spans):
+        start_s = span.start_s
+        for cut in cuts[bisect_right(ends, start_s) :]:
+            if cut.start_s >= span.end_s:
+                break
+            if cut.start_s > start_s:
+                left.append(Span(start_s, cut.start_s))
+            start_s = cut.end_s
+        if start_s < span.end_s:
+            left.append(Span(start_s, span.end_s))
+    return tuple(left)
+
+
+def meet(spans: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
+    """
+    Return what both have.
+
+    >>> meet([Span(0, 10)], [Span(2, 3), Span(9, 12)])
+    (Span(start_s=2, end_s=3), Span(start_s=9, end_s=10))
+    """
+    kept = union(spans)
+    return minus(kept, minus(kept, others))
 
 
 def total_s(spans: Iterable[Span]) -> float:
     """Return the seconds of spans that don't overlap."""
-    return sum(span.duration_s for span in spans)
+    return sum((span.duration_s for span in spans), 0.0)

@@ -1,9 +1,11 @@
 """Times, figures and other people's text as they are shown to people."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 MOST_CHARS = 120  # of an outsider's text in one place
+TIME = r"(?:\d{1,6}:){0,2}\d{1,9}(?:\.\d{1,9})?"  # seconds, m:ss or h:mm:ss, as people type it
 
 
 def clock(seconds: float) -> str:
@@ -19,6 +21,21 @@ def clock(seconds: float) -> str:
     start = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
     fraction = f".{rest % 10}" if rest % 10 else ""
     return f"{'-' if seconds < 0 and tenths else ''}{start}:{rest // 10:02d}{fraction}"
+
+
+def parsed_clock(typed: str) -> float:
+    """
+    Read a time as it is typed; raises ValueError.
+
+    >>> parsed_clock("1:20"), parsed_clock("20.43"), parsed_clock("1:02:05")
+    (80.0, 20.43, 3725.0)
+    """
+    if not re.fullmatch(TIME, typed):
+        raise ValueError(f"{typed!r} is no time: expected seconds, m:ss or h:mm:ss")
+    seconds = 0.0
+    for part in typed.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
 
 
 def amount(seconds: float) -> str:
@@ -43,7 +60,9 @@ def plain(text: str) -> str:
     return words if len(words) <= MOST_CHARS else words[: MOST_CHARS - 1] + "…"
 
 
-def listed(parts: Sequence[str], most: int = 5) -> str:
+def listed(
+    parts: Sequence[str], most: int = 5, *, comma: str = ", ", last: str = " and ", more: str = "{} more"
+) -> str:
     """
     Join words as a sentence does; what is over `most` is only counted.
 
@@ -52,5 +71,5 @@ def listed(parts: Sequence[str], most: int = 5) -> str:
     """
     shown = list(parts[:most])
     if len(parts) > most:
-        shown.append(f"{len(parts) - most} more")
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+        shown.append(more.format(len(parts) - most))
+    return last.join([comma.join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

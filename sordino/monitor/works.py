@@ -1,5 +1,6 @@
 """What is protected, by whom, and who may use it."""
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from typing import Literal, get_args
 
 WorkKind = Literal["recording", "composition", "film", "show", "sport", "short_video"]
 WORK_KINDS: tuple[str, ...] = get_args(WorkKind)
+
+LicensedUse = Literal["any", "live", "recorded"]
 
 # ISO 3166-1 alpha-2, officially assigned
 TERRITORIES = frozenset(
@@ -40,6 +43,7 @@ class Ownership:
     holder: str
     share: float = 1.0
     territories: tuple[str, ...] = ()  # ISO 3166-1 alpha-2
+    policy: str | None = None  # the name of this owner's policy; None: the work's
 
     def __post_init__(self) -> None:
         if not self.holder.strip():
@@ -47,6 +51,19 @@ class Ownership:
         if not 0 < self.share <= 1:  # NaN is not, either
             raise InvalidWork("bad_share", f"the share of {self.holder!r} is {self.share}; it is a part of 1")
         _check_territories(self.territories)
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A stretch of a reference that nobody's claim rests on: a library sample, applause, noise."""
+
+    start_s: float
+    end_s: float
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_s < self.end_s < math.inf:  # NaN is not, either
+            raise InvalidWork("bad_interval", f"{self.start_s} s to {self.end_s} s is no stretch of a reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,7 @@ class Reference:
     video_s: float
     chromaprint: str | None = None  # AcoustID-compatible, of the first 120 s
     begins_s: float | None = None  # in the live feed that it is a part of
+    excluded: tuple[Excluded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,7 @@ class Work:
     policy: str | None = None  # the name of the rights holder's policy
     registered: datetime | None = None  # UTC
     withdrawn: bool = False
+    public_domain: bool = False
 
     def __post_init__(self) -> None:
         if not self.title.strip():
@@ -99,22 +118,29 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Licence:
     """
-    Who may use which work, where, until when, on which accounts.
+    Who may use a work, or all works of a holder (its catalogue): where, until when, on which accounts.
 
-    No accounts means every account, no territories everywhere, no date no limit. A licence that is not `commercial`
-    does not cover a segment that sells.
+    Neither accounts nor groups of accounts means every account, no territories everywhere, no date no limit. A licence
+    that is not `commercial` does not cover a segment that sells. A catalogue's covers what its holder owns.
     """
 
     licence_id: str
-    work_id: str
+    work_id: str | None
     licensee: str
     accounts: tuple[str, ...] = ()
     territories: tuple[str, ...] = ()
     starts: datetime | None = None  # UTC, inclusive
     expires: datetime | None = None  # UTC, exclusive
     commercial: bool = True
+    holder: str | None = None
+    account_groups: tuple[str, ...] = ()
+    use: str = "any"  # a LicensedUse
 
     def __post_init__(self) -> None:
+        if (self.work_id is None) == (not self.holder):
+            raise InvalidWork("bad_licence", "a licence is for a work or for the works of a holder: name one of them")
+        if self.use not in get_args(LicensedUse):
+            raise InvalidWork("bad_use", f"there is no use {self.use!r}; there are: {', '.join(get_args(LicensedUse))}")
         _check_territories(self.territories)
         _check_aware("starts", self.starts)
         _check_aware("expires", self.expires)
@@ -124,10 +150,11 @@ class Licence:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the store knows that bears on a segment's matches: works by reference, and their licences."""
+    """What the store knows that bears on a segment's matches: works by reference, licences, groups of the account."""
 
     works: dict[str, Work] = field(default_factory=dict)  # reference_id -> Work
     licences: tuple[Licence, ...] = ()
+    account_groups: frozenset[str] = frozenset()
 
 
 def parse_isrc(text: str) -> str:

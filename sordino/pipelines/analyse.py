@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from sordino.fingerprints import audio
 from sordino.fingerprints.catalogue import Catalogue
-from sordino.fingerprints.model import AudioPrint, Match, Track, VideoPrint
+from sordino.fingerprints.model import AudioPrint, Match, Span, Track, VideoPrint
 from sordino.fingerprints.video import Describer
 from sordino.pipelines import acoustid
 from sordino.pipelines.media import Limits, Pcm, decode
+from sordino.pipelines.voice import VoiceMissing, voice_spans
 
 EXCERPT_S = 60  # of a new reference, looked up to see whether the recording is already there
 SAME_SPEED = 0.01
@@ -24,12 +25,17 @@ LONG_S = 120.0  # ... but of what is longer that would be too much to hold
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a piece of media has of the registered works; spans count from its start."""
+    """
+    What a piece of media has of the registered works; spans count from its start.
+
+    `voice` is where somebody speaks; None where nobody listened: no work was found, or the detector is missing.
+    """
 
     matches: tuple[Match, ...]
     audio_s: float
     video_s: float
     warnings: tuple[str, ...]
+    voice: tuple[Span, ...] | None = None
 
     @property
     def duration_s(self) -> float:
@@ -83,7 +89,16 @@ def analyse(path: Path, catalogue: Catalogue, expected: Sequence[Match] = (), li
     if pictures is not None:
         matches += catalogue.find(None, pictures.pictures.query(pictures.video_s), expected)
         warnings = tuple(dict.fromkeys([*warnings, *pictures.warnings]))
-    return Report(tuple(matches), glance.audio_s, glance.video_s, warnings)
+    voice = _voice(glance, catalogue.audio_params.sample_rate) if matches else None
+    return Report(tuple(matches), glance.audio_s, glance.video_s, warnings, voice)
+
+
+def _voice(content: _Content, sample_rate: int) -> tuple[Span, ...] | None:
+    """Return where somebody speaks, which only matters beside a work that is found."""
+    try:
+        return voice_spans(content.pcm, sample_rate)
+    except VoiceMissing:
+        return None  # `sordino doctor` says so; whoever weighs takes voice to be everywhere then
 
 
 def _worth_seeing(

@@ -190,9 +190,11 @@ class Recommendation(Message):
     regime: str
     deadline: datetime | None
     policy_version: str
+    holder_policies: Annotated[tuple[str, ...], Field(description="rights holders' policies, and which version")] = ()
     engine_version: str
     supersedes: str | None
-    statement: str
+    statement: Annotated[str, Field(description="in plain English")]
+    statement_zh: Annotated[str, Field(description="the same in Simplified Chinese")] = ""
 
 
 class DeadLetter(Message):

@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from sordino.fingerprints.model import Region, Span
+from sordino.monitor.cases import Case, Subject
+from sordino.monitor.ladder import Ladder
+from sordino.monitor.store.effects import Effects
 from sordino.monitor.timeline import Episode
-from sordino.monitor.works import TERRITORIES, WORK_KINDS, Licence, Ownership, Reference, Work
+from sordino.monitor.works import TERRITORIES, WORK_KINDS, Excluded, Licence, Ownership, Reference, Work
 from sordino.pipelines.messages import (
     LicenceChecked,
     Match,
@@ -27,16 +30,25 @@ def work(name: str = "1", *, holder: str = "Blue Label", sha256: str | None = No
         work_id=f"work-{name}",
         title=f"Song {name} «ü\N{MUSICAL SYMBOL G CLEF}»",
         kind="recording",
-        owners=(Ownership(holder, 0.5, ("DE", "FR")), Ownership("Other", 0.5)),
+        owners=(Ownership(holder, 0.5, ("DE", "FR"), "strict"), Ownership("Other", 0.5)),
         references=(
             Reference(f"ref-{name}-a", f"work-{name}", "/music/a.flac", sha256 or f"sha-{name}-a", 181.25, 0.0, "AQAD"),
-            Reference(f"ref-{name}-b", f"work-{name}", "/music/b.mp4", f"sha-{name}-b", 180.0, 180.04),
+            Reference(
+                f"ref-{name}-b",
+                f"work-{name}",
+                "/music/b.mp4",
+                f"sha-{name}-b",
+                180.0,
+                180.04,
+                excluded=(Excluded(1.5, 3.25, "applause"), Excluded(170.0, 180.0)),
+            ),
         ),
         isrc="USRC17607839",
         iswc="T-034.524.680-1",
         eidr="10.5240/7791-8534-2C23-9030-8610-5",
         policy="lenient",
         registered=NOON,
+        public_domain=True,
     )
 
 
@@ -50,6 +62,8 @@ def licence(name: str = "1", *, work_id: str = "work-1") -> Licence:
         starts=NOON,
         expires=NOON + timedelta(days=365),
         commercial=False,
+        account_groups=("partners",),
+        use="live",
     )
 
 
@@ -126,6 +140,18 @@ def recommendation(sequence: int = 0, *, stream_id: str = "stream", name: str = 
     )
 
 
+REFERENCE, HOLDER = Subject("reference", "ref-1-a"), Subject("holder", "Blue Label")
+
+
+def case(name: str = "1", *, reference_id: str = "ref-1-a", work_id: str = "work-1") -> Case:
+    return Case(f"case-{name}", "quarantine", Subject("reference", reference_id), "4 a day «ü»", NOON, work_id)
+
+
+def effects(sequence: int = 0, *, quota: int = 10) -> Effects:
+    stands = Ladder("mute_live", sequence, 10.0 * sequence + 10, 1 / 3, 0.1 + 0.2, 2 / 3, 0.0)
+    return Effects(NOON, stands, {REFERENCE: quota, HOLDER: quota}, (case(),))
+
+
 # PostgreSQL holds no NUL, and no database half of a surrogate pair.
 _text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
 _names = _text.filter(lambda text: bool(text.strip()))
@@ -135,14 +161,22 @@ _seconds = st.floats(0, 1e6)
 _instants = st.datetimes(
     datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9.5))])
 )
-_owners = st.builds(Ownership, _names, st.floats(0, 1, exclude_min=True), _territories)
+_owners = st.builds(Ownership, _names, st.floats(0, 1, exclude_min=True), _territories, _optional)
+_excluded = st.builds(Excluded, st.floats(0, 1e6), st.floats(2e6, 3e6), _text)
 
 
 @st.composite
 def works(draw: st.DrawFn, work_id: str) -> Work:
     def reference(n: int) -> Reference:
         return Reference(
-            f"{work_id}/{n}", work_id, draw(_text), draw(_text), draw(_seconds), draw(_seconds), draw(_optional)
+            f"{work_id}/{n}",
+            work_id,
+            draw(_text),
+            draw(_text),
+            draw(_seconds),
+            draw(_seconds),
+            draw(_optional),
+            excluded=tuple(draw(st.lists(_excluded, max_size=2))),
         )
 
     return Work(
@@ -155,6 +189,7 @@ def works(draw: st.DrawFn, work_id: str) -> Work:
         policy=draw(_optional),
         registered=draw(_instants),
         withdrawn=draw(st.booleans()),
+        public_domain=draw(st.booleans()),
     )
 
 
@@ -172,4 +207,6 @@ def licences(draw: st.DrawFn, licence_id: str, work_id: str) -> Licence:
             st.none() | st.timedeltas(timedelta(microseconds=1), timedelta(days=9999)).map((starts or NOON).__add__)
         ),
         commercial=draw(st.booleans()),
+        account_groups=tuple(draw(st.lists(_text, max_size=3))),
+        use=draw(st.sampled_from(["any", "live", "recorded"])),
     )

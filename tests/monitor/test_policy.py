@@ -3,10 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from sordino.monitor.policy import MAX_POLICY_BYTES, Policy, PolicyError, load, packaged
+from sordino.monitor.policy import MAX_POLICY_BYTES, Policy, PolicyError
+from sordino.monitor.policy_files import load, load_any, packaged
+from sordino.monitor.works import TERRITORIES
 from sordino.pipelines.messages import Media, Segment
 
 GOOD = 'name = "mine"\nversion = 2\n'
+MINIMUM = '[minimum_use]\nlaw = "L"\nup_to_s = 15\nunder_of_work = 0.5\n'
 
 
 def written(folder: Path, content: str | bytes) -> Path:
@@ -17,7 +20,7 @@ def written(folder: Path, content: str | bytes) -> Path:
 
 def test_the_neutral_pack_is_there_and_says_in_full_what_the_code_assumes() -> None:
     assert "default" in packaged()
-    assert load("default") == Policy(name="default", version=1)
+    assert load("default") == Policy(name="default", version=2)
     assert load().regime == "none"
 
 
@@ -32,6 +35,13 @@ def test_a_policy_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
     assert (policy.deadlines.live_h, policy.deadlines.recorded_h) == (0.5, 24.0)
 
 
+def test_rungs_are_in_order_whatever_order_they_are_named_in(tmp_path: Path) -> None:
+    policy = load(written(tmp_path, GOOD + '[live]\nrungs = ["slate_live", "warn_live", "slate_live"]\ngrace_s = 3\n'))
+    assert policy.live.rungs == ("warn_live", "slate_live")
+    assert (policy.live.grace_s, policy.live.cool_down_s) == (3.0, 60.0)
+    assert load(written(tmp_path, GOOD + "[live]\nrungs = []\n")).live.rungs == ()
+
+
 @pytest.mark.parametrize(
     ("content", "code", "says"),
     [
@@ -41,8 +51,38 @@ def test_a_policy_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
         pytest.param(GOOD + "min_episode_s = -1", "policy_invalid", "min_episode_s", id="negative"),
         pytest.param(GOOD + "tolerated_residual_s = nan", "policy_invalid", "tolerated_residual_s", id="not a number"),
         pytest.param(GOOD + "tolerated_residual_s = inf", "policy_invalid", "tolerated_residual_s", id="infinite"),
-        pytest.param(GOOD + 'admissible = ["mute", "trim"]', "policy_invalid", "can't do trim", id="not offered yet"),
+        pytest.param(
+            GOOD + 'admissible = ["mute", "slate_live"]', "policy_invalid", "can't do slate_live", id="not offered"
+        ),
         pytest.param(GOOD + 'admissible = ["explode"]', "policy_invalid", "admissible.0", id="unheard-of measure"),
+        pytest.param(GOOD + "[audience]\nDE = 0.7\nAT = 0.4", "policy_invalid", "add up to 1.100", id="too many"),
+        pytest.param(GOOD + "[audience]\nEU = 0.7", "policy_invalid", "'EU' is no territory", id="audience of a group"),
+        pytest.param(GOOD + "[audience]\nDE = -0.1", "policy_invalid", "audience.DE", id="less than nobody"),
+        pytest.param(
+            GOOD + MINIMUM + 'territories = ["Mars"]', "policy_invalid", "'Mars' is no territory", id="law of nowhere"
+        ),
+        pytest.param(
+            GOOD + MINIMUM, "policy_invalid", "minimum_use.territories: Field required", id="law without place"
+        ),
+        pytest.param('kind = "holder"\n' + GOOD, "policy_invalid", "is a rights holder's policy", id="a holder's"),
+        pytest.param('kind = "king"\n' + GOOD, "policy_invalid", "kind: Input should be 'platform'", id="nobody's"),
+        pytest.param("a = " + "[" * 5000, "policy_not_toml", "mine.toml", id="too deep"),
+        pytest.param(GOOD + "[live]\nslate = 1", "policy_invalid", "live.slate: there is no such", id="live, unknown"),
+        pytest.param(GOOD + "[live]\ngrace_s = -1", "policy_invalid", "live.grace_s", id="live, negative"),
+        pytest.param(GOOD + "[live]\ncool_down_s = 0", "policy_invalid", "live.cool_down_s", id="live, never down"),
+        pytest.param(GOOD + "[live]\nhold_s = 61", "policy_invalid", "live: cool_down_s is less", id="live, forgotten"),
+        pytest.param(GOOD + '[live]\nrungs = ["mute"]', "policy_invalid", "live.rungs.0", id="live, no rung"),
+        pytest.param(
+            GOOD + '[live]\nrungs = ["mute_live"]', "policy_invalid", "live.rungs: warn_live has to be", id="unwarned"
+        ),
+        pytest.param(GOOD + "[brakes]\na_day = 1", "policy_invalid", "brakes.a_day: there is no such", id="brakes"),
+        pytest.param(GOOD + "[brakes]\nper_holder_a_day = 0", "policy_invalid", "brakes.per_holder", id="no quota"),
+        pytest.param(
+            GOOD + "[brakes]\nper_reference_a_day = -5", "policy_invalid", "brakes.per_reference", id="negative quota"
+        ),
+        pytest.param(
+            GOOD + "[brakes]\nper_holder_a_day = 1.5", "policy_invalid", "brakes.per_holder", id="part of a quota"
+        ),
         pytest.param(GOOD + "version = 3", "policy_not_toml", "mine.toml", id="said twice"),
         pytest.param(b"\xff\xfe\x00", "policy_not_toml", "isn't UTF-8", id="not text"),
         pytest.param("#" * (MAX_POLICY_BYTES + 1), "policy_unreadable", "is over", id="too long"),
@@ -66,6 +106,14 @@ def test_a_policy_that_isnt_there(name: str) -> None:
     assert repr(name) in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["nowhere", "../default", "nowhere.toml"])
+def test_a_policy_of_either_kind_that_isnt_there(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PolicyError) as caught:
+        load_any(name, tmp_path)
+    assert caught.value.code == "policy_not_found"
+    assert name in str(caught.value)
+
+
 def test_a_folder_is_no_policy(tmp_path: Path) -> None:
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(PolicyError) as caught:
@@ -87,6 +135,14 @@ def test_the_version_name_changes_with_any_figure() -> None:
 )
 def test_short_segments_tolerate_less(duration_s: float, tolerated_s: float) -> None:
     assert load().tolerated_s(duration_s) == pytest.approx(tolerated_s)
+
+
+def test_an_audience_that_isnt_told_is_spread_evenly() -> None:
+    policy = Policy(name="mine", version=2, audience={"DE": 0.7})
+    assert policy.audience_in(["DE"], TERRITORIES) == pytest.approx(0.7)
+    assert policy.audience_in(["AT", "CH"], TERRITORIES) == pytest.approx(2 * 0.3 / (len(TERRITORIES) - 1))
+    assert policy.audience_in(["DE"], ["DE"]) == 1
+    assert load().audience_in(["FR"], ["FR", "DE"]) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("live", "hour"), [(True, 13), (False, 36)])

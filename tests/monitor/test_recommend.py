@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sordino.fingerprints.model import Match, Region, Span, Track
-from sordino.monitor.policy import Policy, load
+from sordino.monitor.policy import OFFERED, Policy
+from sordino.monitor.policy_files import load
 from sordino.monitor.recommend import recommend
 from sordino.monitor.timeline import extend
 from sordino.monitor.works import Facts, Licence, Ownership, Work
@@ -90,7 +91,13 @@ QUARTER = Region(0.5, 0.5, 0.5, 0.5)
             [seen(10, 16)], [], [("blank", [(10, 16)])], 0, 0, "“The Long Take” (Studio D) is seen", id="film"
         ),
         pytest.param(
-            [seen(10, 16, region=QUARTER)], [], [("blank", [(10, 16)])], 0, 4.5, "blank", id="film in a corner"
+            [seen(10, 16, region=QUARTER)],
+            [],
+            [("blur_region", [(10, 16)])],
+            0,
+            0,
+            "blur the copied part of the picture from 0:10 to 0:16",
+            id="film in a corner",
         ),
         pytest.param(
             [heard(20, 29), seen(10, 16)],
@@ -287,9 +294,29 @@ def test_the_alternatives_are_told_with_figures_and_reasons() -> None:
         "Recommended: mute the sound from 0:20 to 0:29. "
         "Allowing the video as it is would leave 9.0 s of unlicensed use, more than the 0.5 s tolerated. "
         "Deleting the video would lose 81.0 s of lawful voice and picture that muting 9.0 s keeps. "
-        "Voice is assumed to be there throughout, as nothing tells yet where it is. "
+        "Voice is assumed to be there throughout, as it is not known where it is. "
         "It can be undone and may be applied without a human."
     )
+
+
+@pytest.mark.parametrize(
+    ("voice", "mute", "mute_all", "remove"),
+    [
+        pytest.param([], 0, 0, 45, id="nobody speaks"),
+        pytest.param([Span(0, 10)], 0, 10, 55, id="not over the song"),
+        pytest.param([Span(0, 22), Span(28, 44)], 3, 38, 83, id="here and there"),
+        pytest.param([Span(44, 45.1)], 0, 1, 46, id="to the end of the codec's last frame"),
+        pytest.param(None, 9, 45, 90, id="not known"),
+    ],
+)
+@pytest.mark.parametrize("start_s", [0.0, 600.0])
+def test_muting_loses_the_voice_that_is_there(
+    voice: list[Span] | None, mute: float, mute_all: float, remove: float, start_s: float
+) -> None:
+    answer = ask(segment(start_s=start_s, sequence=int(start_s)), heard(20, 29), voice=voice)
+    assert done(answer) == [("mute", [(start_s + 20, start_s + 29)])]
+    assert [answer.collateral_s, *(row.collateral_s for row in answer.rejected[1:])] == [mute, mute_all, remove]
+    assert ("assumed" in answer.statement) == (voice is None)
 
 
 def test_the_length_that_was_decoded_counts_and_not_what_the_segment_says() -> None:
@@ -484,7 +511,7 @@ policies = st.builds(
     Policy,
     name=st.just("any"),
     version=st.just(1),
-    admissible=st.lists(st.sampled_from(["mute", "blank", "remove"]), unique=True).map(tuple),
+    admissible=st.lists(st.sampled_from(OFFERED), unique=True).map(tuple),
     tolerated_residual_s=st.sampled_from([0.0, 0.5, 5.0]),
     min_episode_s=st.sampled_from([0.0, 3.0]),
 )

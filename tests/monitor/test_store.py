@@ -11,9 +11,13 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sordino.monitor.brakes import Usage
+from sordino.monitor.cases import Case, Subject
 from sordino.monitor.feed import Feed, FeedSegment
+from sordino.monitor.ladder import Ladder
 from sordino.monitor.store import Store, StoreError, Stream
-from sordino.monitor.works import Licence, Ownership, Reference, Work
+from sordino.monitor.store.effects import Effects
+from sordino.monitor.works import Excluded, Licence, Ownership, Reference, Work
 from sordino.pipelines.messages import PictureRegion
 from tests.monitor import store_samples as samples
 
@@ -230,6 +234,56 @@ def test_facts_are_the_works_of_the_references_and_their_licences(store: Store) 
     assert store.facts_for([]).works == {}
 
 
+def test_a_licence_for_a_catalogue_bears_on_all_works_of_its_holder(store: Store) -> None:
+    store.add_work(samples.work("1", holder="Blue"))
+    store.add_work(samples.work("2", holder="Red"))
+    of_blue, of_both = Licence("a", None, "shop", holder="Blue"), Licence("b", None, "shop", holder="Other")
+    of_one = samples.licence("1")
+    for licence in (of_blue, of_both, of_one):
+        store.add_licence(licence)
+    assert sorted(store.licences(), key=lambda licence: licence.licence_id) == [of_blue, of_both, of_one]
+    assert {licence.licence_id for licence in store.licences("work-1")} == {"a", "b", "licence-1"}
+    assert store.facts_for(["ref-2-a"]).licences == (of_both,)
+    store.withdraw_work("work-1")
+    assert {licence.licence_id for licence in store.licences()} == {"a", "b"}  # the catalogue's go on
+    store.remove_licence("b")
+    assert store.facts_for(["ref-2-a"]).licences == ()
+
+
+def test_groups_of_accounts(store: Store) -> None:
+    assert store.add_to_group("partners", ["shop-9", "shop-7"]) == ["shop-7", "shop-9"]
+    assert store.add_to_group("partners", ["shop-7", "shop-8"]) == ["shop-7", "shop-8", "shop-9"]
+    store.add_to_group("friends", ["shop-7"])
+    assert store.facts_for([], "shop-7").account_groups == {"partners", "friends"}
+    assert store.facts_for([], "shop-9").account_groups == {"partners"}
+    assert store.facts_for([]).account_groups == frozenset()
+    assert store.take_from_group("partners", ["shop-9"]) == ["shop-7", "shop-8"]
+    error = refused("not_found", store.take_from_group, "partners", ["shop-7", "shop-9"])
+    assert "shop-9" in str(error)
+    assert store.add_to_group("partners", []) == ["shop-7", "shop-8"]  # nothing was taken
+
+
+def test_owners_join_a_work(store: Store) -> None:
+    store.add_work(Work("w", "T", "film", (Ownership("A", 0.5),)))
+    joined = Ownership("B", 0.5, ("DE",), "strict")
+    assert store.add_owner("w", joined).owners == (Ownership("A", 0.5), joined)
+    assert store.work("w").owners == (Ownership("A", 0.5), joined)
+    refused("not_found", store.add_owner, "nobody", joined)
+    store.withdraw_work("w")
+    refused("not_found", store.add_owner, "w", joined)
+
+
+def test_stretches_of_a_reference_are_excluded_each_once(store: Store) -> None:
+    store.add_work(samples.work())
+    one, other = Excluded(10.0, 12.5, "a sample"), Excluded(1.0, 2.0)
+    for excluded in (one, other, one):
+        reference = store.exclude("ref-1-a", excluded)
+    assert reference.excluded == (one, other)
+    assert store.work("work-1").references[0] == reference
+    assert "181.2 s" in str(refused("invalid_value", store.exclude, "ref-1-a", Excluded(181.25, 190)))
+    refused("not_found", store.exclude, "ref-9", one)
+
+
 # Streams
 
 
@@ -328,3 +382,87 @@ def test_an_answer_belongs_to_one_segment_only(store: Store) -> None:
     refused("conflict", store.save, samples.segment(1), [], [], elsewhere)
     assert store.segment_answer("stream", 1) is None
     assert store.stream("stream").revision == 1
+
+
+# The live ladder, brakes and cases
+
+LATE = samples.NOON.replace(hour=23, minute=59)
+NEXT_DAY = LATE + timedelta(minutes=2)
+
+
+def answered(store: Store, sequence: int, changes: Effects | None, stream_id: str = "stream") -> None:
+    answer = samples.recommendation(sequence, stream_id=stream_id)
+    store.save(samples.segment(sequence, stream_id=stream_id), [], [], answer, changes=changes)
+
+
+def spent(store: Store, now: datetime = samples.NOON) -> dict[Subject, int]:
+    return dict(store.usage(now, [samples.REFERENCE, samples.HOLDER]).counts)
+
+
+def test_what_an_answer_changes_comes_back(store: Store) -> None:
+    assert store.ladder("stream") == Ladder()
+    assert spent(store) == {}
+    answered(store, 0, samples.effects())
+    assert store.ladder("stream") == samples.effects().ladder
+    assert store.ladder("other") == Ladder()
+    assert spent(store) == {samples.REFERENCE: 1, samples.HOLDER: 1}
+    assert store.cases() == store.cases("quarantine") == [samples.case()]
+    assert store.cases("quota") == []
+    answered(store, 1, replace(samples.effects(1), ladder=Ladder(sequence=1)))
+    assert store.ladder("stream") == Ladder(sequence=1)
+    answered(store, 2, None)
+    assert store.ladder("stream") == Ladder(sequence=1)
+    assert spent(store) == {samples.REFERENCE: 2, samples.HOLDER: 2}
+
+
+def test_redelivery_changes_nothing_besides(store: Store) -> None:
+    answered(store, 0, samples.effects())
+    other = Effects(samples.NOON, Ladder("slate_live"), {samples.REFERENCE: 9}, (samples.case("2", reference_id="b"),))
+    again = store.save(samples.segment(), [], [], samples.recommendation(name="again"), changes=other)
+    assert again == samples.recommendation()
+    assert store.ladder("stream") == samples.effects().ladder
+    assert spent(store) == {samples.REFERENCE: 1, samples.HOLDER: 1}
+    assert store.cases() == [samples.case()]
+
+
+def test_a_quota_is_never_exceeded_and_nothing_is_stored_where_it_would_be(store: Store) -> None:
+    changes = replace(samples.effects(), spends={samples.REFERENCE: 2, samples.HOLDER: 10})
+    answered(store, 0, changes)
+    answered(store, 1, changes)
+    error = refused("stale", answered, store, 2, changes)
+    assert "ref-1-a" in str(error)
+    assert store.segment_answer("stream", 2) is None
+    assert spent(store) == {samples.REFERENCE: 2, samples.HOLDER: 2}
+    answered(store, 2, replace(changes, spends={samples.HOLDER: 10}))
+    assert spent(store) == {samples.REFERENCE: 2, samples.HOLDER: 3}
+
+
+def test_a_day_is_one_of_utc(store: Store) -> None:
+    in_lima = LATE.astimezone(timezone(timedelta(hours=-5)))
+    for sequence, now in enumerate((in_lima, LATE, NEXT_DAY)):
+        answered(store, sequence, replace(samples.effects(), now=now))
+    assert spent(store, LATE) == spent(store, in_lima) == {samples.REFERENCE: 2, samples.HOLDER: 2}
+    assert spent(store, NEXT_DAY) == {samples.REFERENCE: 1, samples.HOLDER: 1}
+
+
+def test_of_one_kind_and_subject_one_case_is_open_at_a_time(store: Store) -> None:
+    quota = Case("case-q", "quota", Subject("holder", "ref-1-a"), "used up", LATE)
+    opened = (samples.case("1"), samples.case("2"), samples.case("3", reference_id="ref-2"), quota)
+    answered(store, 0, Effects(samples.NOON, cases=opened))
+    assert store.cases() == [samples.case("1"), samples.case("3", reference_id="ref-2"), quota]
+    wanted = [samples.REFERENCE, Subject("reference", "ref-9"), Subject("holder", "ref-2")]
+    assert store.usage(samples.NOON, wanted) == Usage({}, frozenset({"ref-1-a"}))
+
+
+def test_a_release_closes_the_case_and_the_quota_begins_anew(store: Store) -> None:
+    answered(store, 0, samples.effects())
+    refused("not_found", store.release, "ref-2", samples.NOON)
+    closed = store.release("ref-1-a", samples.NOON + timedelta(hours=1))
+    assert closed == replace(samples.case(), closed=samples.NOON + timedelta(hours=1))
+    assert closed.state == "closed"
+    assert store.cases() == []
+    assert store.usage(samples.NOON, [samples.REFERENCE]) == Usage()
+    assert spent(store) == {samples.HOLDER: 1}
+    refused("not_found", store.release, "ref-1-a", samples.NOON)
+    answered(store, 1, Effects(samples.NOON, cases=(samples.case("2"),)))
+    assert store.cases() == [samples.case("2")]

@@ -19,9 +19,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
+from sordino.monitor.brakes import Usage
+from sordino.monitor.ladder import Ladder
 from sordino.monitor.store import Store, StoreError, tables
 from sordino.monitor.store.database import connect, migrate, writing
-from sordino.monitor.works import Reference
+from sordino.monitor.works import Licence, Ownership, Reference
 from sordino.pipelines.messages import Recommendation
 from tests.monitor import store_samples as samples
 from tests.postgres_server import fresh_database
@@ -69,6 +71,29 @@ def test_a_database_of_the_first_version_keeps_its_works(database_url: str) -> N
         assert store.reference_by_sha256("sha", "Blue Label") is not None
         foreign_keys = sa.inspect(store._engine).get_foreign_keys("references")
         assert [key["name"] for key in foreign_keys] == ["fk_references_work_id"]
+
+
+def test_a_database_of_the_second_version_keeps_its_licences(database_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "sordino/monitor/store/migrations"))
+    engine = connect(database_url)
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        works = "INSERT INTO works (work_id, title, kind, registered) VALUES ('w', 'T', 'film', '2026-03-29 12:00:00')"
+        connection.execute(sa.text(works.replace(":", "\\:")))
+        connection.execute(sa.text("INSERT INTO owners VALUES ('w', 0, 'Blue Label', 1.0, '[]')"))
+        licence = "VALUES ('l', 'w', 'Shop', '[\"shop-1\"]', '[]', NULL, NULL, TRUE, NULL)"
+        connection.execute(sa.text(f"INSERT INTO licences {licence}"))
+    engine.dispose()
+    with Store.open(database_url) as store:
+        assert store.work("w").owners == (Ownership("Blue Label"),)
+        assert not store.work("w").public_domain
+        assert store.licences() == [Licence("l", "w", "Shop", ("shop-1",))]
+        store.add_licence(Licence("all", None, "Shop", holder="Blue Label"))
+        assert [licence.licence_id for licence in store.licences("w")] == ["all", "l"]
+        foreign_keys = sa.inspect(store._engine).get_foreign_keys("licences")
+        assert [key["name"] for key in foreign_keys] == ["fk_licences_work_id"]
 
 
 def test_opening_again_keeps_what_is_there(database_url: str) -> None:
@@ -168,10 +193,11 @@ _KILLED_AT = """
         if statements == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    store.save(samples.segment(1), [samples.match(1)], [samples.episode(1)], samples.recommendation(1))
+    found = [samples.match(1)], [samples.episode(1)]
+    store.save(samples.segment(1), *found, samples.recommendation(1), changes=samples.effects(1))
     print(statements)
 """
-STATEMENTS_OF_A_SAVE = 9
+STATEMENTS_OF_A_SAVE = 13
 
 
 def test_a_save_is_as_many_statements_as_are_killed_below(store: Store, database_url: str) -> None:
@@ -191,9 +217,14 @@ def test_a_save_that_is_killed_leaves_nothing_and_can_be_done_again(
     assert store.matches("stream", 1) == []
     assert store.episodes("stream") == [samples.episode(0)]
     assert store.stream("stream").revision == 1
-    store.save(samples.segment(1), [samples.match(1)], [samples.episode(1)], samples.recommendation(1))
+    assert store.ladder("stream") == Ladder()
+    assert store.usage(samples.NOON, [samples.REFERENCE, samples.HOLDER]) == Usage()
+    assert store.cases() == []
+    found = [samples.match(1)], [samples.episode(1)]
+    store.save(samples.segment(1), *found, samples.recommendation(1), changes=samples.effects(1))
     assert store.segment_answer("stream", 1) == samples.recommendation(1)
     assert store.episodes("stream") == [samples.episode(1)]
+    assert store.ladder("stream") == samples.effects(1).ladder
 
 
 def test_what_was_saved_outlives_a_kill(database_url: str) -> None:
@@ -254,6 +285,34 @@ def test_processes_that_answer_one_segment_at_once_get_one_answer(store: Store, 
     one, other = (process.communicate()[0].split() for process in children)
     assert len(one) == 20
     assert one == other == [answer.recommendation_id for answer in reversed(store.recommendations())]
+
+
+def test_processes_that_spend_at_once_never_exceed_a_quota(store: Store, database_url: str) -> None:
+    program = """
+        from sordino.monitor.store import StoreError
+        store = Store.open(sys.argv[1])
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for n in range(10):
+            mine = {"stream_id": sys.argv[2]}
+            try:
+                store.save(samples.segment(n, **mine), [], [], samples.recommendation(n, **mine),
+                           changes=samples.effects(n, quota=15))
+            except StoreError as error:
+                print(error.code)
+            else:
+                print("spent")
+    """
+    children = [child(program, database_url, f"stream-{number}") for number in range(3)]
+    assert [process.stdout and process.stdout.readline() for process in children] == ["ready\n"] * 3
+    for process in children:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [line for process in children for line in process.communicate()[0].split()]
+    assert sorted(told) == ["spent"] * 15 + ["stale"] * 15
+    assert store.usage(samples.NOON, [samples.REFERENCE]).counts == {samples.REFERENCE: 15}
+    assert store.cases() == [samples.case()]
 
 
 # Faults

@@ -371,6 +371,28 @@ def killed_and_restarted(address: str, home: Path, sources: Sources, fault: str,
     assert near([(episode.query.start_s, episode.query.end_s)], (2, 28))
 
 
+def test_the_live_ladder_through_kill_9(kafka_broker: str, home: Path, sources: Sources, tmp_path: Path) -> None:
+    policy = tmp_path / "mine.toml"
+    policy.write_text('name = "mine"\nversion = 1\n[live]\ngrace_s = 0\nmute_after_s = 9\nslate_after_s = 20\n')
+    kafka, url = config(kafka_broker), settings.load(home=home).store_url
+    known = environment(kafka, sources) | {"SORDINO_POLICY": str(policy)}
+    publish(kafka, *(live(sources, number).model_copy(update={"live": True}) for number in range(3)))
+    source = f"kafka://{kafka_broker}"
+    with monitor(home, source, program=patched(kafka, FAULTS["stored, not published"]), **known) as killed:
+        assert killed.process.wait(WAIT_S) == -signal.SIGKILL, killed.log.read_text()
+    with Store.open(url) as store:
+        assert (store.ladder("live").rung, store.ladder("live").sequence) == ("warn_live", 0)
+    with monitor(home, source, program=patched(kafka), **known) as restarted:
+        eventually(lambda: committed(kafka) == 3)
+        restarted.stop()
+    asked = [[measure.kind for measure in answer.measures] for answer in recommendations(kafka, 3)]
+    assert asked == [["warn_live", "mute"], ["mute_live", "mute"], ["mute_live", "mute"]]
+    with Store.open(url) as store:
+        stands = store.ladder("live")
+    assert (stands.rung, stands.sequence, stands.at_s) == ("mute_live", 2, 30.0)
+    assert stands.music_s == pytest.approx(8, abs=1)
+
+
 REFUSED = '{"security_protocol": "PLAINTEXT", "nonsense": 1}'
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sordino.monitor.works import (
+    Excluded,
     InvalidWork,
     Licence,
     Ownership,
@@ -115,6 +116,13 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         pytest.param(
             lambda: Licence("l", "w", "s", expires=datetime(2026, 1, 1)), "bad_time", id="licence without zone"
         ),
+        pytest.param(lambda: Licence("l", None, "s"), "bad_licence", id="licence for nothing"),
+        pytest.param(lambda: Licence("l", "w", "s", holder="h"), "bad_licence", id="for a work and a catalogue"),
+        pytest.param(lambda: Licence("l", "w", "s", use="private"), "bad_use", id="unknown use"),
+        pytest.param(lambda: Excluded(3, 3), "bad_interval", id="empty stretch"),
+        pytest.param(lambda: Excluded(-1, 3), "bad_interval", id="stretch before the beginning"),
+        pytest.param(lambda: Excluded(1, float("nan")), "bad_interval", id="stretch that ends nowhere"),
+        pytest.param(lambda: Excluded(1, float("inf")), "bad_interval", id="stretch without end"),
     ],
 )
 def test_what_cannot_be_is_refused(make: Callable[[], object], code: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from sordino.fingerprints.catalogue import Catalogue
 from sordino.fingerprints.model import Match
+from sordino.pipelines import voice
 from sordino.pipelines.analyse import Report, analyse, reference
 from tests import synth
 from tests.sample_home import Sources, part
@@ -113,6 +114,26 @@ def test_music_beside_a_voice_in_the_middle(
     (match,) = analyse(path, catalogue).matches
     assert match.reference.start_s - match.query.start_s == pytest.approx(START_S, abs=0.1)
     assert match.query.duration_s > LENGTH_S / 2
+
+
+def test_voice_is_looked_for_where_a_work_is_found(catalogue: Catalogue, song: Samples, tmp_path: Path) -> None:
+    speech = synth.speech_like(LENGTH_S, 3) * (np.arange(LENGTH_S * RATE) < 4 * RATE)
+    (span,) = analyse(synth.wav(tmp_path / "a.wav", synth.mix(speech, song, -10)), catalogue).voice or ()
+    assert (span.start_s, span.end_s) == pytest.approx((0, 4), abs=0.8)
+    alone = analyse(synth.wav(tmp_path / "b.wav", song), catalogue).voice
+    assert alone is not None
+    assert sum(span.duration_s for span in alone) < 1
+    assert analyse(synth.wav(tmp_path / "c.wav", speech), catalogue).voice is None
+
+
+def test_without_the_detector_voice_is_not_known(
+    catalogue: Catalogue, song: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "SileroVAD", None)
+    voice._model.cache_clear()
+    report = analyse(synth.wav(tmp_path / "a.wav", song), catalogue)
+    assert is_there(report)
+    assert report.voice is None
 
 
 # Many of the instruments are in opposite phase: the mono copy lacks them.

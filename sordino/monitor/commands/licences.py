@@ -8,6 +8,7 @@ import typer
 
 from sordino.monitor.commands.shared import HomeOption, JsonOption, as_values, home_folder, territories, usage
 from sordino.monitor.console import Output, one_line
+from sordino.monitor.territories import named
 from sordino.monitor.works import Licence
 
 app = typer.Typer(help="Say who may use which work, where, until when.", no_args_is_help=True)
@@ -15,31 +16,39 @@ app = typer.Typer(help="Say who may use which work, where, until when.", no_args
 
 @app.command()
 def add(
-    work_id: Annotated[str, typer.Argument(help="As `works list` shows it.")],
+    work_id: Annotated[str | None, typer.Argument(help="As `works list` shows it; or name a --holder.")] = None,
+    holder: Annotated[str | None, typer.Option(help="All works of this holder, instead of one.")] = None,
     licensee: Annotated[str, typer.Option(help="Who has the licence.", show_default="the accounts")] = "",
     account: Annotated[list[str] | None, typer.Option(help="That may use it; by default every one.")] = None,
-    territory: Annotated[list[str] | None, typer.Option(help="Where (ISO 3166); by default everywhere.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Group of accounts that may use it.")] = None,
+    territory: Annotated[list[str] | None, typer.Option(help="Where (ISO 3166, or EU ...); else everywhere.")] = None,
     starts: Annotated[datetime | None, typer.Option(help="From when (UTC).")] = None,
     expires: Annotated[datetime | None, typer.Option(help="Until when (UTC).")] = None,
     commercial: Annotated[bool, typer.Option(help="Whether it covers what sells something.")] = True,
+    use: Annotated[str, typer.Option(help="live, recorded or any.")] = "any",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """
-    Add a licence for a work.
+    Add a licence for a work, or for all works of a holder.
 
     Example: sordino licences add W1f0c6b2a9d3e4f58 --account shop-7 --territory DE --expires 2027-12-31
+
+    Example: sordino licences add --holder "Blue Note" --group partners --territory EU --use live
     """
     with usage():
         licence = Licence(
             licence_id=f"L{uuid.uuid4().hex[:16]}",
             work_id=work_id,
-            licensee=licensee or ", ".join(account or ["anyone"]),
+            licensee=licensee or ", ".join([*(account or ()), *(group or ())]) or "anyone",
             accounts=tuple(account or ()),
             territories=territories(territory),
             starts=starts and starts.replace(tzinfo=UTC),
             expires=expires and expires.replace(tzinfo=UTC),
             commercial=commercial,
+            holder=holder,
+            account_groups=tuple(group or ()),
+            use=use,
         )
     with home_folder(home) as opened_home:
         opened_home.store.add_licence(licence)
@@ -48,7 +57,7 @@ def add(
 
 @app.command("list")
 def list_(
-    work: Annotated[str | None, typer.Option(help="Of this work only.")] = None,
+    work: Annotated[str | None, typer.Option(help="Only those that bear on this work.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +90,29 @@ def remove(
     Output(as_json=as_json).done(as_values(licence) if licence else {}, f"{licence_id} is removed")
 
 
+@app.command()
+def group(
+    name: Annotated[str, typer.Argument(help="Of the group of accounts.")],
+    add: Annotated[list[str] | None, typer.Option(help="An account to put into it.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="An account to take out of it.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Put accounts into a group that licences and policies can name, or take them out; show who is in it.
+
+    Example: sordino licences group partners --add shop-7 --add shop-9
+    """
+    with home_folder(home) as opened_home:
+        opened_home.store.add_to_group(name, add or ())
+        accounts = opened_home.store.take_from_group(name, drop or ())
+    text = f"{one_line(name)}: {one_line(', '.join(accounts)) or 'nobody'}"
+    Output(as_json=as_json).done({"group": name, "accounts": accounts}, text)
+
+
 def _told(licence: Licence) -> str:
-    where = f" in {', '.join(licence.territories)}" if licence.territories else ""
+    what = licence.work_id or f"all works of {one_line(licence.holder or '')}"
+    use = f" in {licence.use} use" if licence.use != "any" else ""
+    where = f" in {', '.join(named(licence.territories))}" if licence.territories else ""
     until = f" until {licence.expires:%Y-%m-%d %H:%M} UTC" if licence.expires else ""
-    return f"{licence.licence_id}  {one_line(licence.licensee)} may use {licence.work_id}{where}{until}"
+    return f"{licence.licence_id}  {one_line(licence.licensee)} may use {what}{use}{where}{until}"

@@ -83,6 +83,7 @@ def follow(
             output.failed({"path": str(outcome.path)}, outcome.code, f"{outcome.path}: {outcome.message}")
 
     with stopping_on_signals(stop.set), home_folder(home) as opened_home:
+        opened_home.check_holder_policy(policy)
         warm_up()
         following.follow(
             opened_home, folder, work_id or following.begun(opened_home, folder, work), say, stop, hot=not cold

@@ -15,6 +15,8 @@ from sordino.monitor.console import Output, tracked
 from sordino.monitor.home import Home, opened
 from sordino.monitor.registration import Ineligible
 from sordino.monitor.store.errors import StoreError
+from sordino.monitor.territories import expanded, packaged
+from sordino.monitor.wording import parsed_clock
 from sordino.monitor.works import InvalidWork, parse_territory
 from sordino.pipelines.media import MediaError
 from sordino.pipelines.remedies.plan import RemedyError
@@ -59,8 +61,23 @@ def situation(account: str | None, territory: str | None, commercial: bool) -> d
 
 
 def territories(typed: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the codes of repeated or comma-separated options; raises ValueError."""
-    return tuple(parse_territory(code) for one in typed or () for code in one.split(","))
+    """Return the codes of repeated or comma-separated options, groups written out; raises ValueError."""
+    names = [name for one in typed or () for name in one.split(",")]
+    codes = (sorted(expanded([name], packaged())) for name in names)
+    return tuple(dict.fromkeys(code for group in codes for code in group))
+
+
+def stretch(typed: str) -> tuple[float, float]:
+    """
+    Return a stretch of time in seconds; raises ValueError.
+
+    >>> stretch("1:20-1:35.5")
+    (80.0, 95.5)
+    """
+    start, dash, end = typed.partition("-")
+    if not dash:
+        raise ValueError(f"{typed!r} is no stretch of time: expected START-END, such as 1:20-1:35.5 or 80-95.5")
+    return parsed_clock(start.strip()), parsed_clock(end.strip())
 
 
 def each_file(paths: Sequence[Path], output: Output, doing: str, work: Callable[[Path], None]) -> None:

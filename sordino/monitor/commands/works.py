@@ -21,6 +21,8 @@ from sordino.monitor.commands.shared import (
 )
 from sordino.monitor.console import Output, one_line
 from sordino.monitor.home import Home
+from sordino.monitor.territories import named
+from sordino.monitor.wording import clock
 from sordino.monitor.works import WORK_KINDS, Ownership, Reference, Work, parse_eidr, parse_isrc, parse_iswc
 
 app = typer.Typer(help="Register, list and withdraw works.", no_args_is_help=True)
@@ -32,7 +34,7 @@ Isrc = Annotated[str | None, typer.Option(help="Of a recording.")]
 Iswc = Annotated[str | None, typer.Option(help="Of a composition.")]
 Eidr = Annotated[str | None, typer.Option(help="Of a film or show.")]
 Share = Annotated[float, typer.Option(help="The holder's share, up to 1.")]
-Where = Annotated[list[str] | None, typer.Option("--territory", help="Where it is the holder's (ISO 3166).")]
+Where = Annotated[list[str] | None, typer.Option("--territory", help="Where it is the holder's (ISO 3166, or EU ...).")]
 OwnPolicy = Annotated[str | None, typer.Option(help="The holder's policy.")]
 
 
@@ -71,6 +73,7 @@ def add(
     share: Share = 1.0,
     territory: Where = None,
     policy: OwnPolicy = None,
+    public_domain: Annotated[bool, typer.Option("--public-domain", help="Nobody's: nothing is ever asked.")] = False,
     hot: Annotated[bool, typer.Option("--hot", help="To be looked for more closely, as `works hot` does.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -82,8 +85,10 @@ def add(
     """
     owner = (holder, share, territory)
     template = described(kind or "recording", title or "new", owner, (isrc, iswc, eidr), policy)
+    template = replace(template, public_domain=public_domain)
     output = Output(as_json=as_json)
     with home_folder(home) as opened_home:
+        opened_home.check_holder_policy(policy)
 
         def register(path: Path) -> None:
             named = title or one_line(path.stem) or "untitled"
@@ -158,9 +163,12 @@ def values_of(home: Home, work: Work) -> dict[str, Any]:
 
 
 def _lines(work: Work, hot: Set[str]) -> Iterator[str]:
-    yield f"{work.work_id}: {work.title} ({work.kind}){', withdrawn' if work.withdrawn else ''}"
+    states = [", public domain"] * work.public_domain + [", withdrawn"] * work.withdrawn
+    yield f"{work.work_id}: {work.title} ({work.kind}){''.join(states)}"
     for owner in work.owners:
-        yield f"owner: {owner.holder}, {owner.share:.0%} in {', '.join(owner.territories) or 'all territories'}"
+        where = ", ".join(named(owner.territories)) or "all territories"
+        by = f", by the policy {owner.policy}" if owner.policy else ""
+        yield f"owner: {owner.holder}, {owner.share:.0%} in {where}{by}"
     for name in ("isrc", "iswc", "eidr", "policy"):
         if getattr(work, name):
             yield f"{name}: {getattr(work, name)}"
@@ -173,6 +181,8 @@ def _lines(work: Work, hot: Set[str]) -> Iterator[str]:
             *(["hot"] if reference.reference_id in hot else []),
         ]
         yield f"reference {reference.reference_id}: {', '.join([reference.path, _lengths(reference), *extras])}"
+        for one in reference.excluded:
+            yield f"  excluded from {clock(one.start_s)} to {clock(one.end_s)}{f': {one.reason}' if one.reason else ''}"
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Works, their owners and references, and licences: rows to values and back."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,18 +10,21 @@ import sqlalchemy as sa
 from sordino.monitor.store import tables
 from sordino.monitor.store.database import insert_all
 from sordino.monitor.store.errors import StoreError
-from sordino.monitor.works import Facts, Licence, Ownership, Reference, Work
+from sordino.monitor.works import Excluded, Facts, Licence, Ownership, Reference, Work
 
 PAGE = 500  # works read at a time
 
+_WORK_COLUMNS = ("work_id", "title", "kind", "isrc", "iswc", "eidr", "policy", "public_domain")
+
 _works, _owners, _references, _licences = tables.works, tables.owners, tables.references, tables.licences
+_groups = tables.account_groups
 
 
 def add_work(connection: sa.Connection, work: Work) -> None:
     """Insert a work with its owners and references."""
     if any(reference.work_id != work.work_id for reference in work.references):
         raise StoreError("invalid_value", f"work {work.work_id}: a reference of it names another work")
-    row = {name: getattr(work, name) for name in ("work_id", "title", "kind", "isrc", "iswc", "eidr", "policy")}
+    row = {name: getattr(work, name) for name in _WORK_COLUMNS}
     now = datetime.now(UTC)
     withdrawn = now if work.withdrawn else None
     try:
@@ -101,7 +105,7 @@ def keeps(connection: sa.Connection, sha256: str) -> bool:
 
 def add_licence(connection: sa.Connection, licence: Licence) -> None:
     """Insert a licence; StoreError `not_found` where its work is not there or withdrawn, `conflict`."""
-    if one_work(connection, licence.work_id).withdrawn:
+    if licence.work_id is not None and one_work(connection, licence.work_id).withdrawn:
         raise StoreError("not_found", f"the work {licence.work_id} is withdrawn")
     row = {column.name: getattr(licence, column.name) for column in _licences.columns if column.name != "removed"}
     try:
@@ -113,12 +117,17 @@ def add_licence(connection: sa.Connection, licence: Licence) -> None:
 
 
 def read_licences(connection: sa.Connection, work_ids: Iterable[str] | None) -> list[Licence]:
-    """Return the licences that are not removed, of these works or of all that are not withdrawn."""
-    works = _works.c.work_id == _licences.c.work_id
-    query = _licences.select().join(_works, works).where(_licences.c.removed.is_(None), _works.c.withdrawn.is_(None))
+    """Return the licences that are not removed: those that bear on these works, or all but withdrawn works'."""
+    joined = _licences.outerjoin(_works, _works.c.work_id == _licences.c.work_id)
+    query = sa.select(_licences).select_from(joined)
+    query = query.where(_licences.c.removed.is_(None), _works.c.withdrawn.is_(None))
     if work_ids is not None:
-        query = query.where(_licences.c.work_id.in_(sorted(set(work_ids))))
-    rows = connection.execute(query.order_by(_licences.c.work_id, _licences.c.licence_id)).mappings()
+        ids = sorted(set(work_ids))
+        holders = sa.select(_owners.c.holder).where(_owners.c.work_id.in_(ids))
+        query = query.where(_licences.c.work_id.in_(ids) | _licences.c.holder.in_(holders))
+    rows = connection.execute(
+        query.order_by(sa.func.coalesce(_licences.c.work_id, ""), _licences.c.licence_id)
+    ).mappings()
     return [_licence(row) for row in rows]
 
 
@@ -130,14 +139,70 @@ def remove_licence(connection: sa.Connection, licence_id: str) -> None:
         raise StoreError("not_found", f"there is no licence {licence_id}")
 
 
-def facts_for(connection: sa.Connection, reference_ids: Iterable[str]) -> Facts:
-    """Return the works of these references, withdrawn ones left out, and their licences."""
+def add_to_group(connection: sa.Connection, name: str, accounts: Iterable[str]) -> None:
+    """Add accounts to a group, which is made where it is not there; one that is in it stays."""
+    new = set(accounts) - set(group(connection, name))
+    insert_all(connection, _groups, [{"name": name, "account": account} for account in sorted(new)])
+
+
+def take_from_group(connection: sa.Connection, name: str, accounts: Iterable[str]) -> None:
+    """Take accounts out of a group; StoreError `not_found` for one that is not in it."""
+    missing = sorted(set(accounts) - set(group(connection, name)))
+    if missing:
+        raise StoreError("not_found", f"the group {name} has no account {', '.join(missing)}")
+    connection.execute(_groups.delete().where(_groups.c.name == name, _groups.c.account.in_(sorted(set(accounts)))))
+
+
+def group(connection: sa.Connection, name: str) -> list[str]:
+    """Return the accounts of a group, sorted; a group that nobody made has none."""
+    query = sa.select(_groups.c.account).where(_groups.c.name == name)
+    return sorted(connection.execute(query).scalars())
+
+
+def add_owner(connection: sa.Connection, work_id: str, owner: Ownership) -> Work:
+    """Insert an owner as the work's last and return the work; StoreError `not_found`, for a withdrawn one too."""
+    work = one_work(connection, work_id)
+    if work.withdrawn:
+        raise StoreError("not_found", f"the work {work_id} is withdrawn")
+    insert_all(connection, _owners, [_owner_row(work, len(work.owners), owner)])
+    return one_work(connection, work_id)
+
+
+def exclude(connection: sa.Connection, reference_id: str, excluded: Excluded) -> Reference:
+    """
+    Add a stretch to those of a reference that nobody's claim rests on; the same again changes nothing.
+
+    StoreError `not_found`, and `invalid_value` for a stretch that begins after the reference's end.
+    """
+    this = _references.c.reference_id == reference_id
+    row = connection.execute(_references.select().where(this).with_for_update()).mappings().first()
+    if row is None:
+        raise StoreError("not_found", f"there is no reference {reference_id}")
+    reference = _reference(row)
+    if excluded.start_s >= max(reference.audio_s, reference.video_s):
+        lasts = f"{max(reference.audio_s, reference.video_s):.1f} s"
+        raise StoreError(
+            "invalid_value", f"the reference {reference_id} lasts {lasts}: nothing begins at {excluded.start_s} s"
+        )
+    together = replace(reference, excluded=tuple(dict.fromkeys((*reference.excluded, excluded))))
+    values = _reference_row(row["position"], together)["excluded"]
+    connection.execute(_references.update().where(this).values(excluded=values))
+    return together
+
+
+def facts_for(connection: sa.Connection, reference_ids: Iterable[str], account: str | None) -> Facts:
+    """Return the works of these references, withdrawn ones left out, their licences, and the account's groups."""
     wanted = set(reference_ids)
     of_wanted = sa.select(_references.c.work_id).where(_references.c.reference_id.in_(sorted(wanted)))
     query = _works.select().where(_works.c.withdrawn.is_(None), _works.c.work_id.in_(of_wanted))
     works = read_works(connection, query)
     by_reference = {r.reference_id: work for work in works for r in work.references if r.reference_id in wanted}
-    return Facts(by_reference, tuple(read_licences(connection, [work.work_id for work in works])))
+    groups = sa.select(_groups.c.name).where(_groups.c.account == account)
+    return Facts(
+        by_reference,
+        tuple(read_licences(connection, [work.work_id for work in works])),
+        frozenset(connection.execute(groups).scalars()) if account is not None else frozenset(),
+    )
 
 
 def _grouped(connection: sa.Connection, table: sa.Table, work_ids: Sequence[str]) -> dict[str, list[sa.RowMapping]]:
@@ -155,20 +220,20 @@ def _owner_row(work: Work, position: int, owner: Ownership) -> dict[str, Any]:
         "holder": owner.holder,
         "share": owner.share,
         "territories": list(owner.territories),
+        "policy": owner.policy,
     }
 
 
 def _reference_row(position: int, reference: Reference) -> dict[str, Any]:
-    return {c.name: getattr(reference, c.name) for c in _references.columns if c.name != "position"} | {
-        "position": position
-    }
+    values = {c.name: getattr(reference, c.name) for c in _references.columns if c.name != "position"}
+    return values | {"position": position, "excluded": [asdict(one) for one in reference.excluded]}
 
 
 def _work(row: sa.RowMapping, owners: Iterable[sa.RowMapping], references: Iterable[sa.RowMapping]) -> Work:
     return Work(
         **{
             **row,
-            "owners": tuple(Ownership(o["holder"], o["share"], tuple(o["territories"])) for o in owners),
+            "owners": tuple(Ownership(o["holder"], o["share"], tuple(o["territories"]), o["policy"]) for o in owners),
             "references": tuple(_reference(reference) for reference in references),
             "withdrawn": row["withdrawn"] is not None,
         }
@@ -176,9 +241,10 @@ def _work(row: sa.RowMapping, owners: Iterable[sa.RowMapping], references: Itera
 
 
 def _reference(row: sa.RowMapping) -> Reference:
-    return Reference(**{name: value for name, value in row.items() if name != "position"})
+    values = {name: value for name, value in row.items() if name != "position"}
+    return Reference(**values | {"excluded": tuple(Excluded(**one) for one in row["excluded"])})
 
 
 def _licence(row: sa.RowMapping) -> Licence:
     values = {name: value for name, value in row.items() if name != "removed"}
-    return Licence(**values | {"accounts": tuple(row["accounts"]), "territories": tuple(row["territories"])})
+    return Licence(**values | {name: tuple(row[name]) for name in ("accounts", "territories", "account_groups")})

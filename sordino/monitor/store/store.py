@@ -1,16 +1,21 @@
 """What the product remembers; every method is one transaction, done wholly or not at all."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from types import TracebackType
 
 import sqlalchemy as sa
 
+from sordino.monitor.brakes import Usage
+from sordino.monitor.cases import Case, CaseKind, Subject
 from sordino.monitor.feed import Feed, FeedSegment
-from sordino.monitor.store import feeds, registry, streams
+from sordino.monitor.ladder import Ladder
+from sordino.monitor.store import cases, effects, feeds, registry, streams
 from sordino.monitor.store.database import connect, migrate, reading, writing
+from sordino.monitor.store.effects import Effects
 from sordino.monitor.store.streams import Stream
 from sordino.monitor.timeline import Episode
-from sordino.monitor.works import Facts, Licence, Reference, Work
+from sordino.monitor.works import Excluded, Facts, Licence, Ownership, Reference, Work
 from sordino.pipelines.messages import Match, Recommendation, Segment
 
 
@@ -108,7 +113,7 @@ class Store:
             registry.add_licence(connection, licence)
 
     def licences(self, work_id: str | None = None) -> list[Licence]:
-        """Return the licences, expired ones too, of one work or of all."""
+        """Return the licences, expired ones too: all, or those for one work and for its holders' catalogues."""
         with reading(self._engine) as connection:
             return registry.read_licences(connection, None if work_id is None else [work_id])
 
@@ -117,10 +122,36 @@ class Store:
         with writing(self._engine) as connection:
             registry.remove_licence(connection, licence_id)
 
-    def facts_for(self, reference_ids: Iterable[str]) -> Facts:
-        """Return the works of these references (withdrawn ones left out) and their licences."""
+    def facts_for(self, reference_ids: Iterable[str], account: str | None = None) -> Facts:
+        """Return the works of these references (withdrawn ones left out), their licences, and the account's groups."""
         with reading(self._engine) as connection:
-            return registry.facts_for(connection, reference_ids)
+            return registry.facts_for(connection, reference_ids, account)
+
+    def add_to_group(self, name: str, accounts: Iterable[str]) -> list[str]:
+        """Add accounts to a group of accounts, and return all that are in it."""
+        with writing(self._engine) as connection:
+            registry.add_to_group(connection, name, accounts)
+            return registry.group(connection, name)
+
+    def take_from_group(self, name: str, accounts: Iterable[str]) -> list[str]:
+        """Take accounts out of a group and return those that are left; StoreError `not_found`."""
+        with writing(self._engine) as connection:
+            registry.take_from_group(connection, name, accounts)
+            return registry.group(connection, name)
+
+    def add_owner(self, work_id: str, owner: Ownership) -> Work:
+        """Add an owner to a work and return the work; StoreError `not_found`, for a withdrawn work too."""
+        with writing(self._engine) as connection:
+            return registry.add_owner(connection, work_id, owner)
+
+    def exclude(self, reference_id: str, excluded: Excluded) -> Reference:
+        """
+        Exclude a stretch of a reference from claims, and return the reference.
+
+        StoreError `not_found`, `invalid_value` for a stretch after its end.
+        """
+        with writing(self._engine) as connection:
+            return registry.exclude(connection, reference_id, excluded)
 
     # Live feeds
 
@@ -198,13 +229,44 @@ class Store:
         recommendation: Recommendation,
         error: str | None = None,
         revision: int | None = None,
+        changes: Effects | None = None,
     ) -> Recommendation:
         """
         Save a segment's answer and return it; where the segment has one already, change nothing and return that one.
 
         `episodes` are all of the stream's and replace those stored; `error` says why the media could not be read. The
         bytes of inline media are not stored. Given the `revision` of the stream that `episodes` were made from, raises
-        StoreError `stale` where another worker has saved since: read the stream again and decide again.
+        StoreError `stale` where another worker has saved since: read the stream again and decide again. So it does
+        where a quota has been used up since of `changes`, which are what the answer changes besides.
         """
         with writing(self._engine) as connection:
-            return streams.save(connection, segment, matches, episodes, recommendation, error, revision)
+            stands = streams.save(connection, segment, matches, episodes, recommendation, error, revision)
+            if changes is not None and stands is recommendation:
+                effects.apply(connection, segment.stream_id, changes)
+            return stands
+
+    # The live ladder, brakes and cases
+
+    def ladder(self, stream_id: str) -> Ladder:
+        """Return where a stream stands on the live ladder; one that is not known stands at the bottom."""
+        with reading(self._engine) as connection:
+            return effects.ladder(connection, stream_id)
+
+    def usage(self, now: datetime, subjects: Collection[Subject]) -> Usage:
+        """Return what was done without a human for these subjects on this UTC day, and which are in quarantine."""
+        with reading(self._engine) as connection:
+            return effects.usage(connection, now, subjects)
+
+    def cases(self, kind: CaseKind | None = None) -> list[Case]:
+        """Return the open cases (of a kind), the oldest first."""
+        with reading(self._engine) as connection:
+            return cases.listed(connection, kind)
+
+    def release(self, reference_id: str, now: datetime) -> Case:
+        """
+        Take a reference out of quarantine, its quota of the day unused, and return the case that is closed with it.
+
+        StoreError `not_found` where it is in none.
+        """
+        with writing(self._engine) as connection:
+            return effects.release(connection, reference_id, now)

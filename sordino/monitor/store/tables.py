@@ -84,6 +84,7 @@ works = sa.Table(
     _words("eidr", nullable=True, index=True),
     _words("policy", nullable=True),
     sa.Column("registered", Utc, nullable=False),
+    sa.Column("public_domain", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("withdrawn", Utc),  # a work is never deleted: what was found of it stays explained
     sa.Index("ix_works_registered", "registered", "work_id"),
 )
@@ -96,6 +97,7 @@ owners = sa.Table(
     _words("holder", index=True),
     sa.Column("share", sa.Double, nullable=False),
     sa.Column("territories", sa.JSON, nullable=False),
+    _words("policy", nullable=True),
 )
 
 references = sa.Table(
@@ -110,6 +112,7 @@ references = sa.Table(
     _seconds("video_s"),
     _words("chromaprint", nullable=True),
     sa.Column("begins_s", sa.Double),  # of a live feed's
+    sa.Column("excluded", sa.JSON, nullable=False),
 )
 
 feeds = sa.Table(
@@ -140,14 +143,24 @@ licences = sa.Table(
     "licences",
     metadata,
     _words("licence_id", primary_key=True),
-    _words("work_id", sa.ForeignKey("works.work_id"), index=True),
+    _words("work_id", sa.ForeignKey("works.work_id"), nullable=True, index=True),
+    _words("holder", nullable=True, index=True),  # whose catalogue, where no work
     _words("licensee"),
     sa.Column("accounts", sa.JSON, nullable=False),
     sa.Column("territories", sa.JSON, nullable=False),
     sa.Column("starts", Utc),
     sa.Column("expires", Utc),
     sa.Column("commercial", sa.Boolean, nullable=False),
+    sa.Column("account_groups", sa.JSON, nullable=False),
+    _words("use"),
     sa.Column("removed", Utc),  # kept: recommendations name it
+)
+
+account_groups = sa.Table(
+    "account_groups",
+    metadata,
+    _words("name", primary_key=True),
+    _words("account", primary_key=True, index=True),
 )
 
 streams = sa.Table(
@@ -209,4 +222,49 @@ recommendations = sa.Table(
     sa.Column("message", sa.JSON, nullable=False),
     sa.ForeignKeyConstraint(["stream_id", "sequence"], _SEGMENT),
     sa.UniqueConstraint("stream_id", "revision"),
+)
+
+ladders = sa.Table(
+    "ladders",
+    metadata,
+    _words("stream_id", sa.ForeignKey("streams.stream_id"), primary_key=True),
+    _words("rung", nullable=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    _seconds("at_s"),
+    _seconds("grace_s"),
+    _seconds("music_s"),
+    _seconds("picture_s"),
+    _seconds("clean_s"),
+)
+
+spent = sa.Table(
+    "spent",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),  # UTC
+    _words("kind", primary_key=True),
+    _words("name", primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),  # answers acted on without a human
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    _words("case_id", primary_key=True),
+    _words("kind"),
+    _words("subject_kind"),
+    _words("subject"),
+    _words("work_id", nullable=True),
+    _words("why"),
+    sa.Column("opened", Utc, nullable=False),
+    sa.Column("closed", Utc),
+)
+_open = cases.c.closed.is_(None)
+sa.Index(  # one is open at a time
+    "ix_cases_open",
+    cases.c.kind,
+    cases.c.subject_kind,
+    cases.c.subject,
+    unique=True,
+    sqlite_where=_open,
+    postgresql_where=_open,
 )
