@@ -12,6 +12,7 @@ from sordino.monitor.deciding import decide
 from sordino.monitor.home import Home
 from sordino.monitor.recommend import wired
 from sordino.monitor.territories import named
+from sordino.monitor.trying import trials
 from sordino.monitor.wording import clock
 from sordino.pipelines.analyse import Report, analyse
 from sordino.pipelines.media import MediaError
@@ -90,7 +91,8 @@ def check(home: Home, path: Path, situation: Mapping[str, Any]) -> Checked:
         }
     )
     episodes = timeline.extend((), segment, report.matches)
-    decision = decide(segment, report, error, episodes, home, datetime.now(UTC))
+    tried = trials(path, segment, report, episodes, home)
+    decision = decide(segment, report, error, episodes, home, datetime.now(UTC), tried)
     return Checked(path, decision.answer, report.warnings, error)
 
 

@@ -15,6 +15,7 @@ from sordino.monitor.doubts import disputes
 from sordino.monitor.home import Home
 from sordino.monitor.judging import Finding
 from sordino.monitor.ladder import Ladder
+from sordino.monitor.layers import Trial
 from sordino.monitor.policy import RUNGS, Policy
 from sordino.monitor.recommend import BOTH_TRACKS, judged, recommend
 from sordino.monitor.statements.english import ENGLISH
@@ -46,12 +47,19 @@ class Decision:
 
 
 def decide(
-    segment: Segment, report: Report, reason: Reason | None, episodes: Sequence[Episode], home: Home, now: datetime
+    segment: Segment,
+    report: Report,
+    reason: Reason | None,
+    episodes: Sequence[Episode],
+    home: Home,
+    now: datetime,
+    trials: Sequence[Trial] = (),
 ) -> Decision:
     """
     Decide on a segment as the store is now; nothing is written.
 
-    `episodes` are the stream's, this segment's matches included; `reason` is why its media can't be read.
+    `episodes` are the stream's, this segment's matches included; `reason` is why its media can't be read; `trials` are
+    those of taking its music out.
     """
     policy, tracks = home.policy, report.tracks or BOTH_TRACKS
     facts = home.store.facts_for({episode.reference_id for episode in episodes}, segment.account)
@@ -66,6 +74,7 @@ def decide(
         holders=home.holders,
         tracks=tracks,
         voice=report.voice,
+        trials=trials,
         media_error=reason,
     )
     answer = answering(brakes=[stop.why for stop in stops])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from sordino.fingerprints.model import Match, Span
 from sordino.monitor import timeline
 from sordino.monitor.deciding import decide
 from sordino.monitor.home import Home
+from sordino.monitor.layers import Trial
 from sordino.monitor.store.errors import StoreError
 from sordino.monitor.timeline import Episode
+from sordino.monitor.trying import trials
 from sordino.pipelines.analyse import Report, analyse
 from sordino.pipelines.consume import Answer, Reason
 from sordino.pipelines.failures import Busy, Poison
@@ -37,36 +39,57 @@ def process(segment: Segment, media: AbstractContextManager[Path], home: Home) -
             code, _, message = (home.store.segment_error(segment.stream_id, segment.sequence) or "").partition(": ")
             return Answer(answered, (code, message) if code else None)
         expected = _expected(home.store.episodes(segment.stream_id), segment)
-        report, reason = _analysed(segment, media, home, expected)
-        return Answer(_decided(segment, report, reason, home), reason)
+        seen, reason = _analysed(segment, media, home, expected)
+        return Answer(_decided(seen, reason, home), reason)
     except StoreError as error:
         if error.transient:
             raise Busy(error.code, str(error)) from error
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A segment, as long as its media is, with what was found in it and what could be taken out."""
+
+    segment: Segment
+    report: Report
+    trials: tuple[Trial, ...] = ()
+
+
 def _analysed(
     segment: Segment, media: AbstractContextManager[Path], home: Home, expected: Sequence[Match]
-) -> tuple[Report, Reason | None]:
+) -> tuple[_Seen, Reason | None]:
     if segment.media is None:  # the stream's end, and nothing else
-        return NOTHING, None
+        return _Seen(segment, NOTHING), None
     try:
         with media as path:
-            return analyse(path, home.catalogue, expected, home.segment_limits), None
+            seen = _measured(segment, analyse(path, home.catalogue, expected, home.segment_limits))
+            episodes = _with(seen, home)
+            return replace(seen, trials=trials(path, seen.segment, seen.report, episodes, home)), None
     except MediaError as error:
-        return NOTHING, (error.code, str(error))
+        return _Seen(segment, NOTHING), (error.code, str(error))
     except Poison as error:
-        return NOTHING, (error.code, str(error))
+        return _Seen(segment, NOTHING), (error.code, str(error))
 
 
-def _decided(segment: Segment, report: Report, reason: Reason | None, home: Home) -> Recommendation:
+def _measured(segment: Segment, report: Report) -> _Seen:
     report = _fitted(report, segment.duration_s)
     if abs(report.duration_s - segment.duration_s) > PADDING_S and report.duration_s:
         segment = segment.model_copy(update={"duration_s": report.duration_s})
+    return _Seen(segment, report)
+
+
+def _with(seen: _Seen, home: Home) -> list[Episode]:
+    """Return the stream's episodes as they are now, with what was found in the segment."""
+    return timeline.extend(home.store.episodes(seen.segment.stream_id), seen.segment, seen.report.matches)
+
+
+def _decided(seen: _Seen, reason: Reason | None, home: Home) -> Recommendation:
+    segment = seen.segment
     for _ in range(STALE_RETRIES):
         stream = home.store.stream(segment.stream_id)
-        episodes = timeline.extend(home.store.episodes(segment.stream_id), segment, report.matches)
-        decision = decide(segment, report, reason, episodes, home, datetime.now(UTC))
+        episodes = _with(seen, home)
+        decision = decide(segment, seen.report, reason, episodes, home, datetime.now(UTC), seen.trials)
         answer, error = decision.answer, reason and ": ".join(reason)
         try:
             stands = home.store.save(
