@@ -106,12 +106,14 @@ def remedy_checked(home: Home, source: Path, into: Target, answer: Recommendatio
     if not answer.automatic:
         return Rendering(None, why="nothing is rendered: a human has to decide")
     if not asked:
-        return Rendering(None, why="nothing is rendered: the file can stay as it is")
+        return Rendering(None, why="nothing is rendered: nothing has to be done to the file itself")
     out = into.of(source)
     container(out)
     check_free(source, out, overwrite=into.overwrite)
     tracks = look(source, home.segment_limits)
-    return _rendered(home, source, out, asked, answer.because, tracks, overwrite=into.overwrite)
+    licensed = {licence.work_id for licence in answer.licences_checked if licence.covers}
+    matches = [match for match in answer.because if match.work_id not in licensed]  # nor is what is licensed erased
+    return _rendered(home, source, out, asked, matches, tracks, overwrite=into.overwrite)
 
 
 def _rendered(

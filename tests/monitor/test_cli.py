@@ -253,7 +253,7 @@ def test_text_says_the_same_without_json(home: Path, sources: Sources) -> None:
     matched = sordino("match", sources.clip, "--home", home)
     assert "clip.mp4: 1 found in 30.0 s" in matched.stdout
     checked = sordino("check", sources.clip, "--home", home)
-    assert "mute 0:0" in checked.stdout
+    assert "erase_music 0:0" in checked.stdout
 
 
 @pytest.mark.parametrize(
@@ -314,9 +314,9 @@ def test_a_licence_for_a_catalogue_covers_every_work_of_its_holder_for_a_group(h
     assert group.line == {"group": "partners", "accounts": ["shop-7", "shop-9"]}
     here = ("--territory", "DE", "--home", home, "--json")
     assert kinds(sordino("check", sources.clip, "--account", "shop-7", *here).line) == ["allow"]
-    assert kinds(sordino("check", sources.clip, "--account", "shop-8", *here).line) == ["mute"]
+    assert kinds(sordino("check", sources.clip, "--account", "shop-8", *here).line) == ["erase_music"]
     assert sordino("licences", "group", "partners", "--drop", "shop-7", "--home", home).stdout == "partners: shop-9\n"
-    assert kinds(sordino("check", sources.clip, "--account", "shop-7", *here).line) == ["mute"]
+    assert kinds(sordino("check", sources.clip, "--account", "shop-7", *here).line) == ["erase_music"]
     assert sordino("licences", "group", "partners", "--drop", "shop-7", "--home", home).status == 4
     assert "all works of" in sordino("licences", "list", "--work", work_id(home, "song"), "--home", home).stdout
 
@@ -425,7 +425,7 @@ def test_a_reference_in_quarantine_is_listed_and_released(home: Path, sources: S
         changes = Effects(samples.NOON, cases=(quarantine,))
         store.save(samples.segment(), [], [], samples.recommendation(), changes=changes)
     held = sordino("check", sources.clip, "--home", home, "--json").line["recommendation"]
-    assert (held["automatic"], [measure["kind"] for measure in held["measures"]]) == (False, ["mute"])
+    assert (held["automatic"], [measure["kind"] for measure in held["measures"]]) == (False, ["erase_music"])
 
     listed = sordino("works", "quarantine", "list", "--home", home, "--json").line
     assert (listed["reference_id"], listed["work_id"], listed["title"]) == (reference, song["work_id"], "song")
@@ -493,13 +493,13 @@ def test_match_on_an_empty_home(tmp_path: Path, sources: Sources) -> None:
 # --- check -----------------------------------------------------------------------------------------------------------
 
 
-def test_check_recommends_to_mute_the_span_of_unlicensed_music(registered: Path, sources: Sources) -> None:
+def test_check_recommends_to_erase_unlicensed_music(registered: Path, sources: Sources) -> None:
     ran = sordino("check", sources.clip, "--home", registered, "--json")
     assert (ran.status, ran.stderr) == (0, "")
     assert set(ran.line) >= {"path", "matches", "recommendation"}
     answer = ran.line["recommendation"]
     assert set(answer) == RECOMMENDATION
-    assert kinds(ran.line) == ["mute"]
+    assert kinds(ran.line) == ["erase_music"]
     (span,) = answer["measures"][0]["spans"]
     assert close(span, 8, 22)
     assert answer["automatic"] is True
@@ -540,12 +540,12 @@ LICENSED = "--account shop-7 --territory DE --expires 2099-01-01 --no-commercial
     [
         ("", "", "allow", "covers this use"),
         (LICENSED, "--account shop-7 --territory de", "allow", "covers this use"),
-        (LICENSED, "--account shop-9 --territory DE", "mute", "shop-9"),
-        (LICENSED, "--account shop-7 --territory FR", "mute", "FR"),
-        (LICENSED, "--account shop-7", "mute", "territory"),
-        (LICENSED, "--account shop-7 --territory DE --commercial", "mute", "commercial"),
-        ("--expires 2020-01-01", "", "mute", "ended 2020-01-01"),
-        ("--starts 2098-01-01", "", "mute", "begins 2098-01-01"),
+        (LICENSED, "--account shop-9 --territory DE", "erase_music", "shop-9"),
+        (LICENSED, "--account shop-7 --territory FR", "erase_music", "FR"),
+        (LICENSED, "--account shop-7", "erase_music", "territory"),
+        (LICENSED, "--account shop-7 --territory DE --commercial", "erase_music", "commercial"),
+        ("--expires 2020-01-01", "", "erase_music", "ended 2020-01-01"),
+        ("--starts 2098-01-01", "", "erase_music", "begins 2098-01-01"),
     ],
 )
 def test_a_licence_allows_what_it_covers_and_nothing_else(
@@ -577,7 +577,7 @@ def test_a_holder_s_right_ends_at_its_territory(sources: Sources, tmp_path: Path
         territory: kinds(sordino("check", sources.clip, "--territory", territory, "--home", tmp_path, "--json").line)
         for territory in ("DE", "US")
     }
-    assert answers == {"DE": ["mute"], "US": ["allow"]}
+    assert answers == {"DE": ["erase_music"], "US": ["allow"]}
 
 
 def test_the_regime_is_the_one_that_was_asked_for(registered: Path, sources: Sources) -> None:

@@ -61,7 +61,11 @@ def quiet(sources: Sources) -> Path:
 def test_a_song_that_goes_on_is_warned_of_and_then_muted(monitor: Home, sources: Sources) -> None:
     before = REGISTRY.get_sample_value("sordino_live_measures_total", {"kind": "mute_live"}) or 0
     answers = [answer(monitor, sources.live(number), number) for number in range(3)]
-    assert [kinds(a) for a in answers] == [["warn_live", "mute"], ["mute_live", "mute"], ["mute_live", "mute"]]
+    assert [kinds(a) for a in answers] == [
+        ["warn_live", "erase_music"],
+        ["mute_live", "erase_music"],
+        ["mute_live", "erase_music"],
+    ]
     assert all(a.automatic and a.deadline is None for a in answers)
     assert [(span.start_s, span.end_s) for span in answers[1].measures[0].spans] == [(20.0, 35.0)]
     expires = answers[2].measures[0].expires
@@ -81,10 +85,10 @@ def test_asking_to_interrupt_needs_a_human_and_the_slate_goes_on(monitor: Home, 
     hasty = replace(monitor, policy=monitor.policy.model_copy(update={"live": rules}))
     answers += [answer(hasty, sources.live(2), 2), answer(hasty, sources.live(1), 3)]
     assert [kinds(a) for a in answers] == [
-        ["warn_live", "mute"],
-        ["slate_live", "mute"],
-        ["interrupt_live", "slate_live", "mute"],
-        ["slate_live", "mute"],
+        ["warn_live", "erase_music"],
+        ["slate_live", "erase_music"],
+        ["interrupt_live", "slate_live", "erase_music"],
+        ["slate_live", "erase_music"],
     ]
     assert [a.automatic for a in answers] == [True, True, False, True]
     asking = answers[2]
@@ -109,8 +113,8 @@ def test_a_segment_again_or_late_changes_nothing(monitor: Home, sources: Sources
     first, third = answer(monitor, sources.live(0), 0), answer(monitor, sources.live(2), 2)
     stands = monitor.store.ladder("live")
     assert answer(monitor, sources.live(0), 0) == first
-    assert kinds(third) == ["mute_live", "mute"]
-    assert kinds(answer(monitor, sources.live(1), 1)) == ["mute"]  # it is over already
+    assert kinds(third) == ["mute_live", "erase_music"]
+    assert kinds(answer(monitor, sources.live(1), 1)) == ["erase_music"]  # it is over already
     assert monitor.store.ladder("live") == stands
 
 
@@ -122,18 +126,18 @@ def test_what_can_not_be_read_holds_the_ladder(monitor: Home, sources: Sources, 
 
 
 def test_recorded_videos_and_policies_without_rungs_have_no_ladder(monitor: Home, sources: Sources) -> None:
-    assert kinds(answer(monitor, sources.live(0), 0, live=False)) == ["mute"]
+    assert kinds(answer(monitor, sources.live(0), 0, live=False)) == ["erase_music"]
     none = replace(monitor, policy=monitor.policy.model_copy(update={"live": LiveRules(rungs=())}))
-    assert kinds(answer(none, sources.live(1), 1)) == ["mute"]
+    assert kinds(answer(none, sources.live(1), 1)) == ["erase_music"]
     assert monitor.store.ladder("live") == Ladder()
 
 
 def test_the_end_of_a_stream_is_the_end_of_its_ladder(monitor: Home, sources: Sources) -> None:
     for number in range(2):
         answer(monitor, sources.live(number), number)
-    assert kinds(answer(monitor, sources.live(2), 2, ended=True)) == ["mute"]
+    assert kinds(answer(monitor, sources.live(2), 2, ended=True)) == ["erase_music"]
     assert monitor.store.ladder("live") == Ladder(sequence=2, at_s=30.0)
-    assert kinds(answer(monitor, sources.live(1), 3)) == ["warn_live", "mute"]
+    assert kinds(answer(monitor, sources.live(1), 3)) == ["warn_live", "erase_music"]
 
 
 def test_each_segment_by_a_worker_of_its_own(monitor: Home, sources: Sources, database_url: str) -> None:
@@ -164,7 +168,7 @@ def test_another_worker_on_the_stream_meanwhile(
 
     monkeypatch.setattr(Store, "save", slow)
     second = answer(monitor, sources.live(1), 1)
-    assert [kinds(a) for a in (*meanwhile, second)] == [["warn_live", "mute"], ["mute_live", "mute"]]
+    assert [kinds(a) for a in (*meanwhile, second)] == [["warn_live", "erase_music"], ["mute_live", "erase_music"]]
 
 
 _numbers = itertools.count()

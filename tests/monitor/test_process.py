@@ -44,9 +44,9 @@ def kinds(recommendation: Recommendation) -> list[str]:
     return [measure.kind for measure in recommendation.measures]
 
 
-def muted(*answers: Recommendation) -> list[tuple[float, float]]:
+def erased(*answers: Recommendation) -> list[tuple[float, float]]:
     measures = [measure for one in answers for measure in one.measures]
-    assert {measure.kind for measure in measures} <= {"mute", "allow"}
+    assert {measure.kind for measure in measures} <= {"erase_music", "allow"}
     return sorted((span.start_s, span.end_s) for measure in measures for span in measure.spans)
 
 
@@ -68,9 +68,9 @@ class Unreadable(AbstractContextManager[Path]):
         return None
 
 
-def test_a_song_across_segments_is_muted_where_it_is_in_the_stream(monitor: Home, sources: Sources) -> None:
+def test_a_song_across_segments_is_erased_where_it_is_in_the_stream(monitor: Home, sources: Sources) -> None:
     answers = [answer(monitor, sources, "live", number) for number in range(3)]
-    first, second, third = muted(*answers)
+    first, second, third = erased(*answers)
     assert ends(first, 2, 10)
     assert ends(second, 10, 20, within_s=0.1)
     assert ends(third, 20, 28)
@@ -81,7 +81,7 @@ def test_a_song_across_segments_is_muted_where_it_is_in_the_stream(monitor: Home
 
 def test_a_stream_that_was_joined_late(monitor: Home, sources: Sources) -> None:
     answers = [answer(monitor, sources, "late", number, start_s=3600 + 10.0 * number) for number in range(2)]
-    assert muted(*answers)[0][0] == pytest.approx(3602, abs=1)
+    assert erased(*answers)[0][0] == pytest.approx(3602, abs=1)
     assert [(a.stream_id, a.sequence) for a in answers] == [("late", 0), ("late", 1)]
 
 
@@ -95,7 +95,7 @@ def test_a_segment_that_has_an_answer_gets_it_again_and_its_media_is_not_read(mo
 @pytest.mark.parametrize("order", [(2, 1, 0), (1, 0, 2), (0, 2, 1)])
 def test_segments_out_of_order_find_the_same_spans(monitor: Home, sources: Sources, order: tuple[int, ...]) -> None:
     answers = [answer(monitor, sources, "live", number) for number in order]
-    found = muted(*answers)
+    found = erased(*answers)
     assert len(found) == 3
     assert ends((found[0][0], found[-1][1]), 2, 28)
     assert len({a.recommendation_id for a in answers}) == 3
@@ -140,7 +140,7 @@ def test_what_can_not_be_decoded_is_reviewed_and_a_dead_letter(
     assert answered.poison[0] == code
     assert "bad.mp4" in answered.poison[1]
     following = answer(monitor, sources, "live", 1)  # the next one is worked on
-    assert ends(muted(following)[0], 10, 20)
+    assert ends(erased(following)[0], 10, 20)
 
 
 def test_what_can_never_be_fetched_is_reviewed_and_a_dead_letter(monitor: Home) -> None:
@@ -157,7 +157,7 @@ def test_storage_that_is_away_leaves_the_segment_unanswered(monitor: Home, sourc
     with pytest.raises(Busy, match="503"):
         process(segment("live", 0), Unreadable(Busy("storage_away", "503")), monitor)
     assert monitor.store.segment_answer("live", 0) is None
-    assert muted(answer(monitor, sources, "live", 0))
+    assert erased(answer(monitor, sources, "live", 0))
 
 
 @pytest.mark.parametrize(("code", "raised"), [("database_unreachable", Busy), ("database_corrupt", StoreError)])
@@ -171,7 +171,7 @@ def test_a_database_that_is_away_is_waited_for_a_broken_one_is_not(
         broken.setattr(Store, "save", away)
         with pytest.raises(raised, match="away"):
             answer(monitor, sources, "live", 0)
-    assert muted(answer(monitor, sources, "live", 0))
+    assert erased(answer(monitor, sources, "live", 0))
 
 
 def answered_meanwhile(
@@ -195,7 +195,7 @@ def test_another_worker_that_answers_the_stream_meanwhile_is_taken_account_of(
 ) -> None:
     meanwhile = answered_meanwhile(monitor, sources, monkeypatch, 1)
     first = answer(monitor, sources, "live", 0)
-    found = muted(first, meanwhile["answer"])
+    found = erased(first, meanwhile["answer"])
     assert ends((found[0][0], found[-1][1]), 2, 20)
     (episode,) = monitor.store.episodes("live")  # neither overwrote what the other had found
     assert ends(episode.query, 2, 20)
