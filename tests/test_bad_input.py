@@ -138,7 +138,7 @@ def test_check(registered: Path, sources: Sources, files: dict[str, Path], bad: 
     ran = sordino("check", path, sources.live(1), "--home", registered, "--json")
     assert ran.stderr == ""
     first, second = ran.lines
-    assert kinds(second) == ["mute"]
+    assert kinds(second) == ["erase_music"]
     if bad.looked_at:  # never allowed, never removed
         assert ran.status == 3
         assert names_it(first, path, bad.looked_at)

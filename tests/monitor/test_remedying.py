@@ -197,7 +197,11 @@ def test_check_renders_several_into_a_folder_and_only_what_has_to_change(
     assert ran.status == 0, ran
     replay, speech = ran.lines
     assert replay["remedy"]["out"] == str(out / "replay.mp4")
-    assert speech["remedy"] == {"out": None, "measures": [], "why": "nothing is rendered: the file can stay as it is"}
+    assert speech["remedy"] == {
+        "out": None,
+        "measures": [],
+        "why": "nothing is rendered: nothing has to be done to the file itself",
+    }
     assert [path.name for path in out.iterdir()] == ["replay.mp4"]
     assert [measure["kind"] for measure in replay["remedy"]["measures"]] == ["blur_region"]
     assert found(registered, out / "replay.mp4") == []

@@ -141,8 +141,8 @@ def kinds(answer: dict[str, Any]) -> list[str]:
     return [measure["kind"] for measure in answer["measures"]]
 
 
-def muted(answers: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    measures = [measure for answer in answers for measure in answer["measures"] if measure["kind"] == "mute"]
+def erased(answers: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    measures = [measure for answer in answers for measure in answer["measures"] if measure["kind"] == "erase_music"]
     return sorted((span["start_s"], span["end_s"]) for measure in measures for span in measure["spans"])
 
 
@@ -181,11 +181,11 @@ def test_a_folder_that_is_being_filled(home: Path, sources: Sources, tmp_path: P
         running.stop()
     assert set(by_identity) == {("live", 0), ("live", 1), ("live", 2), ("bad.mp4", 0)}
     assert kinds(by_identity["bad.mp4", 0]) == ["review"]
-    spans = muted([by_identity["live", n] for n in range(3)])
+    spans = erased([by_identity["live", n] for n in range(3)])
     assert near(spans, (2, 10), (10, 20), (20, 28))
     before, after = running.answers[4:]
     assert (before["stream_id"], kinds(before), before["because"]) == ("before.wav", ["allow"], [])
-    assert (after["stream_id"], kinds(after)) == ("after.wav", ["mute"])
+    assert (after["stream_id"], kinds(after)) == ("after.wav", ["erase_music"])
     assert len(running.answers) == 6
 
     with monitor(home, folder) as again:
@@ -193,7 +193,7 @@ def test_a_folder_that_is_being_filled(home: Path, sources: Sources, tmp_path: P
         (answer,) = again.until(1)
         again.stop()
     assert (answer["stream_id"], answer["sequence"], len(again.answers)) == ("live", 3, 1)
-    assert muted([answer])[0][0] == pytest.approx(32, abs=1)  # its clock goes on where the stream was
+    assert erased([answer])[0][0] == pytest.approx(32, abs=1)  # its clock goes on where the stream was
     with Store.open(settings.load(home=home).store_url) as store:
         assert len(store.recommendations()) == 7
 
@@ -211,7 +211,7 @@ def test_what_was_said_of_a_folder_goes_for_its_segments(home: Path, sources: So
     with monitor(home, folder, "--account", "shop-7", "--territory", "DE") as running:
         found = {answer["stream_id"]: kinds(answer) for answer in running.until(2)}
         running.stop()
-    assert found == {"ours.mp4": ["allow"], "theirs.mp4": ["mute"]}
+    assert found == {"ours.mp4": ["allow"], "theirs.mp4": ["erase_music"]}
 
 
 # --- Kafka -----------------------------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_kafka_with_the_topics_of_the_contract(kafka_broker: str, home: Path, so
         eventually(lambda: answered(running))
         running.stop()
     (answer,) = [answer for answer in running.answers if answer["stream_id"] == stream_id]
-    assert near(muted([answer]), (8, 22))
+    assert near(erased([answer]), (8, 22))
 
 
 FAULTS = {
@@ -386,7 +386,7 @@ def test_the_live_ladder_through_kill_9(kafka_broker: str, home: Path, sources: 
         eventually(lambda: committed(kafka) == 3)
         restarted.stop()
     asked = [[measure.kind for measure in answer.measures] for answer in recommendations(kafka, 3)]
-    assert asked == [["warn_live", "mute"], ["mute_live", "mute"], ["mute_live", "mute"]]
+    assert asked == [["warn_live", "erase_music"], ["mute_live", "erase_music"], ["mute_live", "erase_music"]]
     with Store.open(url) as store:
         stands = store.ladder("live")
     assert (stands.rung, stands.sequence, stands.at_s) == ("mute_live", 2, 30.0)
