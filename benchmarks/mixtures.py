@@ -83,6 +83,8 @@ def mixture(recipe: Recipe, split: corpus.Split, rng: np.random.Generator) -> Mi
     if recipe.effect:
         music = recipe.effect(music, voice[first : first + sung, 0], rng)
     music = np.pad(music, ((first, n - sung - first), (0, 0)))
+    if any(codec.channels == 1 for codec in recipe.codecs):
+        music = np.repeat(music.mean(axis=1, keepdims=True), 2, axis=1)
     gain = min(1.0, PEAK / float(np.abs(voice + music).max()))
     heard = coded((voice + music) * np.float32(gain), recipe.codecs)
     at_s, end_s = first / RATE, (first + sung) / RATE
