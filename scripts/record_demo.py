@@ -22,7 +22,7 @@ FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monos
 STYLES = {
     r"^\d\. .*": "bold",
     r"-> allow\b": "green",
-    r"-> (mute|blank)\b": "bold yellow",
+    r"-> (\w+_live .*)?(erase_music|mute|blur_region|blank)\b": "bold yellow",
     r"-> (review|remove)\b": "bold red",
 }
 
