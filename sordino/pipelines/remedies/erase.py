@@ -27,7 +27,8 @@ LOOSE_S = 1.0  # spans of matches are right to within this
 AGREEING = 0.3  # share of a chunk's windows that have to name one lag; a wrong song has a tenth
 ENOUGH_DB = 10.0  # by less the music is still there to hear
 ROOM_DB = 15.0  # what is cancelled by less may have gone through a room ...
-ROOM_EXPLAINS = 0.15  # ... if that explains so much more
+ROOM_EXPLAINS = 0.15  # ... if that explains so much more, of some seconds
+TRIED_S = 6.0
 SILENT = 1e-4
 SAME_PITCH = 0.3  # semitones that speed explains; a copy that was stretched is another sound
 
@@ -210,13 +211,21 @@ class _Eraser:
         return min(max(first - at, 0), n - rate // 2), max(min(last - at, n), rate // 2)
 
     def _best(self, mixture: Block, music: Block, sure: tuple[int, int]) -> Cancelled:
-        """Cancel by the way that explains the mixture best."""
+        """Cancel by the way that explains the mixture best; which one that is, is decided once."""
         made = cancelled(mixture, music, self._rate, self._way or MIXED, sure)
         if self._way is None and made.suppression_db < ROOM_DB:
-            room = cancelled(mixture, music, self._rate, HEARD, sure)
-            if room.explained > made.explained + ROOM_EXPLAINS:
-                self._way, made = HEARD, room
+            self._way = self._likelier(mixture, music, sure)
+            if self._way is HEARD:
+                made = cancelled(mixture, music, self._rate, HEARD, sure)
         return made
+
+    def _likelier(self, mixture: Block, music: Block, sure: tuple[int, int]) -> Way:
+        """Try both ways on some seconds."""
+        first = max(sure[0], (sum(sure) - round(TRIED_S * self._rate)) // 2)
+        last = min(sure[1], first + round(TRIED_S * self._rate))
+        part = (mixture[first:last], music[first:last])
+        mixed, heard = (cancelled(*part, self._rate, way, (0, last - first)).explained for way in (MIXED, HEARD))
+        return HEARD if heard > mixed + ROOM_EXPLAINS else MIXED
 
     def outcome(self) -> Outcome:
         """Return how it went, over all chunks."""
