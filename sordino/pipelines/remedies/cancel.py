@@ -197,7 +197,8 @@ def _windowed(sums: NDArray[np.complex64], shape: NDArray[np.float32]) -> NDArra
     reach, total = len(shape) // 2, np.zeros_like(sums)
     for shift, share in enumerate(shape, start=-reach):
         first, last = max(0, shift), min(len(sums), len(sums) + shift)
-        total[first - shift : last - shift] += share * sums[first:last]
+        if first < last:
+            total[first - shift : last - shift] += share * sums[first:last]
     return total
 
 

@@ -207,8 +207,9 @@ class _Eraser:
         """Return the chunk's samples in which the song is heard for sure."""
         song, rate = self._song, self._rate
         spare_s = min(song.loose_s, song.query.duration_s / 4)
-        first, last = (round(edge_s * rate) for edge_s in (song.query.start_s + spare_s, song.query.end_s - spare_s))
-        return min(max(first - at, 0), n - rate // 2), max(min(last - at, n), rate // 2)
+        edges = (song.query.start_s + spare_s, song.query.end_s - spare_s)
+        first, last = (min(max(round(edge_s * rate) - at, 0), n) for edge_s in edges)
+        return (first, last) if last - first >= LEAST_S * rate / 2 else (0, n)  # too little to learn from
 
     def _best(self, mixture: Block, music: Block, sure: tuple[int, int]) -> Cancelled:
         """Cancel by the way that explains the mixture best; which one that is, is decided once."""

@@ -95,7 +95,7 @@ def _lags(
         before, at, after = (around[rows, best + side] for side in (0, 1, 2))
         bent = before - 2 * at + after
         lags[:, peak] = best - reach + np.where(bent < 0, 0.5 * (before - after) / np.minimum(bent, -1e-12), 0.0)
-        heights[:, peak] = at / noise[:, 0]
+        heights[:, peak] = at / np.maximum(noise[:, 0], 1e-12)
         for side in range(-4, 5):
             inner[rows, np.clip(best + side, 0, inner.shape[1] - 1)] = -np.inf
     return np.asarray(starts + length / 2, np.float64), lags, heights

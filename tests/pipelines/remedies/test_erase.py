@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.signal
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sordino.fingerprints.model import Span
@@ -182,6 +184,39 @@ def test_seconds_of_a_long_sound_are_held_and_no_more(track: Path) -> None:
         given += len(block)
         assert asked - given <= (1.5 * CHUNK_S + 1) * RATE
     assert given == len(mixed)
+
+
+@given(
+    rate=st.sampled_from([8000, 16_000, 44_100, 96_000]),
+    channels=st.sampled_from([1, 2, 6]),
+    length_s=st.floats(0.01, 8),
+    start_s=st.floats(0, 8),
+    duration_s=st.sampled_from([0.01, 0.5, 1.1, 5, 20]),
+    reference_s=st.floats(0, LENGTH_S + 2),
+    loose_s=st.sampled_from([0.0, 1.0]),
+    level=st.sampled_from([0, 1e-6, 0.1]),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_as_many_samples_come_out_and_all_are_finite(
+    track: Path,
+    rate: int,
+    channels: int,
+    length_s: float,
+    start_s: float,
+    duration_s: float,
+    reference_s: float,
+    loose_s: float,
+    level: float,
+) -> None:
+    noise = np.random.default_rng(0).standard_normal((round(length_s * rate), channels))
+    mixed = np.asarray(level * noise, np.float32)
+    there = Span(reference_s, reference_s + duration_s)
+    told = Song(track, Span(start_s, start_s + duration_s), there, 1.0, 0.0, loose_s)
+    outcomes: list[Outcome] = []
+    left = [np.zeros((0, channels), np.float32), *erase(blocks(mixed), rate, [told], outcomes)]
+    assert np.concatenate(left).shape == mixed.shape
+    assert all(np.isfinite(block).all() for block in left)
+    assert not outcomes[0].ok
 
 
 # --- timing ----------------------------------------------------------------------------------------------------------
