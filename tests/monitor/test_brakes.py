@@ -297,5 +297,5 @@ def test_a_check_is_answered_as_the_monitor_would(
     analysed(monkeypatch, found(home))
     assert [answer(home, f"v-{n}").automatic for n in range(2)] == [True, False]
     checked = check(home, sources.clip, {}).recommendation
-    assert (checked.automatic, [measure.kind for measure in checked.measures]) == (False, ["mute"])
+    assert (checked.automatic, [measure.kind for measure in checked.measures]) == (False, ["erase_music"])
     assert "is in quarantine" in checked.statement
