@@ -88,6 +88,16 @@ def test_where_the_music_starts_and_stops_is_found(track: Path, off_s: float) ->
     assert np.array_equal(left[20 * RATE :], spoken[20 * RATE :])
 
 
+def test_digital_silence_before_the_music_tells_nothing(track: Path) -> None:
+    spoken = voice(24)
+    spoken[: 6 * RATE] = 0
+    mixed = spoken.copy()
+    mixed[6 * RATE : 18 * RATE] += played(1, 5, 12)
+    left, (outcome,) = erased(mixed, song(track, Span(5.3, 17.3), 4.3))
+    assert outcome.ok, outcome
+    assert better_db(spoken, mixed, left) > 12
+
+
 def test_music_that_is_turned_down_while_somebody_speaks(track: Path) -> None:
     spoken = voice(16)
     level = np.sqrt(scipy.signal.lfilter([1e-3], [1, 1e-3 - 1], spoken[:, :1] ** 2, axis=0))
