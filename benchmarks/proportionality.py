@@ -18,11 +18,11 @@ from typing import NamedTuple
 from benchmarks import scenarios
 from benchmarks.costs import circumstances, say
 from benchmarks.scenarios import LENGTH_S, Scenario
-from sordino.fingerprints.model import Region, Span
+from sordino.fingerprints.model import Region, Span, union
 from sordino.monitor import checking, settings
 from sordino.monitor.home import Home, opened
 from sordino.monitor.registration import register
-from sordino.monitor.weighing import SILENCES, Layer, Modality, covered_area, union
+from sordino.monitor.weighing import SILENCES, Layer, Modality, covered_area
 from sordino.monitor.works import Licence, Ownership, Work
 from sordino.pipelines.messages import Measure, MeasureKind
 

@@ -1,6 +1,7 @@
 """The values of this package. Seconds end in `_s`; arrays are read only by convention."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,22 @@ class Span:
     def shifted(self, by_s: float) -> "Span":
         """Return the same stretch, `by_s` seconds later."""
         return Span(self.start_s + by_s, self.end_s + by_s)
+
+
+def union(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """
+    Merge what overlaps or touches; sorted, and without empty spans.
+
+    >>> union([Span(3, 5), Span(1, 4), Span(7, 7)])
+    (Span(start_s=1, end_s=5),)
+    """
+    merged: list[Span] = []
+    for span in sorted(span for span in spans if span.duration_s > 0):
+        if merged and span.start_s <= merged[-1].end_s:
+            merged[-1] = Span(merged[-1].start_s, max(merged[-1].end_s, span.end_s))
+        else:
+            merged.append(span)
+    return tuple(merged)
 
 
 @dataclass(frozen=True, slots=True, order=True)

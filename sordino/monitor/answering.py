@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sordino.fingerprints.model import Span, Track
+from sordino.fingerprints.model import Span, Track, union
 from sordino.monitor.doubts import cases_of, doubts_of
 from sordino.monitor.holders import ANYTHING
 from sordino.monitor.judging import Bench, Finding
@@ -16,7 +16,7 @@ from sordino.monitor.statements import composing
 from sordino.monitor.statements.composing import Subject, Why
 from sordino.monitor.statements.english import ENGLISH
 from sordino.monitor.statements.said import Said, say
-from sordino.monitor.weighing import LADDER, Weighed, least_sufficient, union
+from sordino.monitor.weighing import LADDER, Weighed, least_sufficient
 from sordino.pipelines.messages import Measure, MeasureKind, Rejected, Segment, TimeSpan
 
 

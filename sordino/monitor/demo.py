@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sordino.fingerprints.model import Span
+from sordino.fingerprints.model import Span, union
 from sordino.monitor import checking, registration, settings
 from sordino.monitor.checking import in_short
 from sordino.monitor.console import Output, errors, fail, one_line, tracked
@@ -17,7 +17,7 @@ from sordino.monitor.demo_encoding import MediaNotMade
 from sordino.monitor.demo_media import SEGMENT_S, Clip, Scene, compose
 from sordino.monitor.home import Home, opened
 from sordino.monitor.process import process
-from sordino.monitor.weighing import total_s, union
+from sordino.monitor.weighing import total_s
 from sordino.monitor.wording import clock
 from sordino.monitor.works import Licence, Ownership, Work
 from sordino.pipelines.messages import Match, Media, Recommendation, Segment

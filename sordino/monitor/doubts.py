@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
-from sordino.fingerprints.model import Match, Span, Track
+from sordino.fingerprints.model import Match, Span, Track, union
 from sordino.monitor.judging import Finding, title
 from sordino.monitor.ownership import over_claimed, owners_in
 from sordino.monitor.policy import Policy
 from sordino.monitor.statements.said import Listed, Said, Seconds, Share, say
-from sordino.monitor.weighing import minus, union
+from sordino.monitor.weighing import minus
 from sordino.monitor.wording import plain
 from sordino.monitor.works import Work
 from sordino.pipelines.messages import Segment

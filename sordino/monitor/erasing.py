@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sordino.fingerprints.model import Span
+from sordino.fingerprints.model import Span, union
 from sordino.monitor.home import Home
 from sordino.monitor.measures import Asked
-from sordino.monitor.weighing import union
 from sordino.monitor.wording import clock
 from sordino.monitor.works import Reference
 from sordino.pipelines.messages import Match

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sordino.fingerprints.model import Span
+from sordino.fingerprints.model import Span, union
 from sordino.monitor import exceptions, uses
 from sordino.monitor.holders import NO_WISH, HolderPolicy, Situation, Wish, wish
 from sordino.monitor.ownership import over_claimed, owners_in
@@ -12,7 +12,7 @@ from sordino.monitor.policy import Policy
 from sordino.monitor.statements.said import Listed, Said, Seconds, Share, Title, say
 from sordino.monitor.timeline import Episode
 from sordino.monitor.uses import Use
-from sordino.monitor.weighing import LADDER, LEAVES_UP, union
+from sordino.monitor.weighing import LADDER, LEAVES_UP
 from sordino.monitor.wording import plain
 from sordino.monitor.works import Facts, Work
 from sordino.pipelines.messages import LicenceChecked, MeasureKind, Segment

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sordino.fingerprints.model import Span, Track
+from sordino.fingerprints.model import Span, Track, union
 from sordino.monitor.judging import Finding
 from sordino.monitor.policy import RUNGS, LiveRules, Rung
 from sordino.monitor.statements.chinese import CHINESE
 from sordino.monitor.statements.english import ENGLISH
 from sordino.monitor.statements.said import Said, Seconds, say
-from sordino.monitor.weighing import EPSILON_S, SILENCES, Modality, total_s, union
+from sordino.monitor.weighing import EPSILON_S, SILENCES, Modality, total_s
 from sordino.monitor.wording import clock
 from sordino.pipelines.messages import Measure, MeasureKind, Recommendation, Segment, TimeSpan
 

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sordino.fingerprints.model import Span, Track
+from sordino.fingerprints.model import Span, Track, union
 from sordino.monitor.judging import Finding, Verdict
 from sordino.monitor.ownership import held_in
 from sordino.monitor.policy import Policy
-from sordino.monitor.weighing import Layer, Modality, lawful_picture, meet, minus, union
+from sordino.monitor.weighing import Layer, Modality, lawful_picture, meet, minus
 from sordino.monitor.works import TERRITORIES
 from sordino.pipelines.messages import Segment
 

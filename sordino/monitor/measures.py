@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import get_args
 
-from sordino.fingerprints.model import Region, Span
-from sordino.monitor.weighing import minus, union
+from sordino.fingerprints.model import Region, Span, union
+from sordino.monitor.weighing import minus
 from sordino.monitor.wording import TIME, parsed_clock
 from sordino.pipelines.messages import Match, Measure, MeasureKind, PictureRegion, TimeSpan
 from sordino.pipelines.remedies.plan import RemedyError

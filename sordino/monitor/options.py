@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from sordino.fingerprints.model import Region, Span
-from sordino.monitor.weighing import LADDER, SILENCES, Layer, Modality, Weighed, minus, total_s, union, weighed
+from sordino.fingerprints.model import Region, Span, union
+from sordino.monitor.weighing import LADDER, SILENCES, Layer, Modality, Weighed, minus, total_s, weighed
 from sordino.pipelines.messages import Measure, MeasureKind, PictureRegion, TimeSpan
 
 Set = tuple[Measure, ...]

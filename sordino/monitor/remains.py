@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sordino.fingerprints.model import Region, Span, Track
-from sordino.monitor.weighing import covered_area, minus, total_s, union
+from sordino.fingerprints.model import Region, Span, Track, union
+from sordino.monitor.weighing import covered_area, minus, total_s
 
 UNCOVERED = 0.02  # of a region: what is left of it at an edge by rounding shows nothing
 

@@ -5,17 +5,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sordino.fingerprints.model import Span, Track
+from sordino.fingerprints.model import Span, Track, union
 from sordino.monitor import checking, erasing
 from sordino.monitor.erasing import Erasure
 from sordino.monitor.home import Home
 from sordino.monitor.measures import RENDERED, Asked, check_together, of_recommendation, region_of
 from sordino.monitor.remains import Done, figures
-from sordino.monitor.weighing import union
 from sordino.pipelines.messages import Match, Recommendation
 from sordino.pipelines.remedies.containers import CONTAINERS, container
 from sordino.pipelines.remedies.output import check_free
-from sordino.pipelines.remedies.plan import Blur, Plan, inside, merged
+from sordino.pipelines.remedies.plan import Blur, Plan, inside
 from sordino.pipelines.remedies.render import Progress, Tracks, look, render
 
 
@@ -163,7 +162,7 @@ def _done(plan: Plan, erasures: Sequence[Erasure]) -> Done:
 
 
 def _within(one: Asked, tracks: Tracks) -> tuple[Span, ...]:
-    return merged(inside(span, tracks.duration_s) for span in one.within(tracks.duration_s))
+    return union(inside(span, tracks.duration_s) for span in one.within(tracks.duration_s))
 
 
 def _figures(matches: Sequence[Match], done: Done, tracks: Tracks) -> tuple[float, float]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sordino.fingerprints.model import Span, Track
+from sordino.fingerprints.model import Span, Track, union
 from sordino.monitor.timeline import Episode
-from sordino.monitor.weighing import meet, minus, total_s, union
+from sordino.monitor.weighing import meet, minus, total_s
 from sordino.monitor.works import Excluded, Work
 
 _TRACKS: tuple[Track, ...] = ("audio", "video")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from sordino.fingerprints.model import Region, Span
+from sordino.fingerprints.model import Region, Span, union
 from sordino.pipelines.messages import Measure, MeasureKind
 
 Modality = Literal["music", "voice", "picture", "commerce"]
@@ -216,22 +216,6 @@ def _corners(region: Region) -> tuple[float, float, float, float]:
     left, top = (min(max(at, 0.0), 1.0) for at in (region.x, region.y))
     right, bottom = min(region.x + region.w, 1.0), min(region.y + region.h, 1.0)
     return left, max(left, right), top, max(top, bottom)
-
-
-def union(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """
-    Merge what overlaps or touches; sorted, and without empty spans.
-
-    >>> union([Span(3, 5), Span(1, 4), Span(7, 7)])
-    (Span(start_s=1, end_s=5),)
-    """
-    merged: list[Span] = []
-    for span in sorted(span for span in spans if span.duration_s > 0):
-        if merged and span.start_s <= merged[-1].end_s:
-            merged[-1] = Span(merged[-1].start_s, max(merged[-1].end_s, span.end_s))
-        else:
-            merged.append(span)
-    return tuple(merged)
 
 
 def minus(spans: Iterable[Span], taken: Iterable[Span]) -> tuple[Span, ...]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sordino.fingerprints.model import Span
+from sordino.fingerprints.model import Span, union
 from sordino.monitor.judging import Finding, title
 from sordino.monitor.statements.said import Gap, Listed, Said, Seconds, Where, say
 from sordino.monitor.territories import named
-from sordino.monitor.weighing import EPSILON_S, Weighed, union
+from sordino.monitor.weighing import EPSILON_S, Weighed
 from sordino.monitor.wording import plain
 from sordino.pipelines.messages import Measure, Rejected
 

@@ -1,12 +1,12 @@
 """What is to be done to a file, in its own time; and whether that can be done to this file."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sordino.fingerprints.model import Region, Span
+from sordino.fingerprints.model import Region, Span, union
 
 Block = NDArray[np.float32]  # [n, channels]
 Processor = Callable[[Iterator[Block], int], Iterator[Block]]  # of sound and its rate, Hz; as many samples as came in
@@ -85,10 +85,10 @@ def fitted(plan: Plan, audio_s: float, video_s: float) -> Plan:
     length_s = max(audio_s, video_s)
     cut = replace(
         plan,
-        mute=merged(inside(span, length_s) for span in plan.mute),
+        mute=union(inside(span, length_s) for span in plan.mute),
         blur=tuple(replace(blur, span=inside(blur.span, length_s)) for blur in plan.blur),
-        blank=merged(inside(span, length_s) for span in plan.blank),
-        trim=merged(inside(span, length_s) for span in plan.trim),
+        blank=union(inside(span, length_s) for span in plan.blank),
+        trim=union(inside(span, length_s) for span in plan.trim),
     )
     if length_s - sum(span.duration_s for span in cut.trim) < LEAST_S:
         raise RemedyError("nothing_left", "trimming leaves nothing of the file")
@@ -101,19 +101,3 @@ def inside(span: Span, length_s: float) -> Span:
         told = f"{span.start_s:g}-{span.end_s:g} s"
         raise RemedyError("span_outside", f"the span {told} is not inside the file, which lasts {length_s:.3f} s")
     return Span(span.start_s, min(span.end_s, length_s))
-
-
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """
-    Merge what overlaps or touches; sorted, and without empty spans.
-
-    >>> merged([Span(3, 5), Span(1, 4), Span(7, 7)])
-    (Span(start_s=1, end_s=5),)
-    """
-    together: list[Span] = []
-    for span in sorted(span for span in spans if span.duration_s > 0):
-        if together and span.start_s <= together[-1].end_s:
-            together[-1] = Span(together[-1].start_s, max(together[-1].end_s, span.end_s))
-        else:
-            together.append(span)
-    return tuple(together)
